@@ -1,0 +1,1 @@
+"""What is done, and no word of when: nothing in here imports Luigi."""

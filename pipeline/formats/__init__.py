@@ -1,0 +1,1 @@
+"""How a raw record becomes rows: one module a shape."""

@@ -1,0 +1,1 @@
+"""Pure functions on arrays: no database, no clock, no sampler."""

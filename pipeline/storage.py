@@ -1,0 +1,156 @@
+"""Files between the stages: whole or not there, on the disk before they are named, digested the same way everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import AlreadyRunning, MissingData
+from pipeline.progress import Progress, silent
+
+#: Level 3 and a dictionary only where values repeat: smaller and faster than the default (facts/speed.md).
+PARQUET = {"compression": "zstd", "compression_level": 3}
+DICTIONARY_COLUMNS = ("lang", "client", "evidence", "place_id", "place_name", "place_type", "place_country", "rule", "reason")
+
+
+def digest(*parts: object, length: int = 12) -> str:
+    """A short name for a value: hexadecimal digits of the SHA-256 of its canonical JSON.
+
+    Equal values give equal digests on every machine and Python version; dicts do so in any key order.
+    """
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:length]
+
+
+def fsync_directory(path: Path) -> None:
+    """Make a rename inside `path` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `path` whole or not at all: temporary name, fsync, rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_directory(path.parent)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as readable JSON, whole or not at all. Keys keep their order: equal content, equal bytes."""
+    write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n").encode("utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """Read what write_json wrote.
+
+    Raises:
+        MissingData: the file is not there.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise MissingData(f"{path} is not there, though an earlier stage should have written it", todo="run the night again") from error
+
+
+@contextlib.contextmanager
+def publish_directory(final: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; when the block ends well, make it `final` in one rename.
+
+    Where `final` is there already (another process was faster and made the same), ours is thrown away.
+    A process that is killed leaves a `.tmp-` folder behind, which the next one to publish here sweeps out.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(final.parent)
+    temporary = final.parent / f".tmp-{final.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in temporary.iterdir():
+            with open(path, "rb") as stream:
+                os.fsync(stream.fileno())
+        fsync_directory(temporary)
+        try:
+            os.rename(temporary, final)
+        except OSError:
+            if not final.is_dir():
+                raise
+        fsync_directory(final.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed processes left in `parent`; what a living one is filling stays."""
+    for path in parent.glob(".tmp-*"):
+        owner = path.name.rsplit("-", 2)[-2]
+        if not owner.isdigit() or not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, *, wait: float, what: str, progress: Progress = silent) -> Iterator[None]:
+    """Hold the lock file `path` (flock: the kernel frees it when its holder dies, however it dies).
+
+    Args:
+        path: the lock file; made if need be, never removed.
+        wait: seconds to wait for another holder.
+        what: what is being made, for the message.
+        progress: is told once that we wait.
+
+    Raises:
+        AlreadyRunning: another process still held it after `wait` seconds.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as stream:
+        deadline = time.monotonic() + wait
+        told = False
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise AlreadyRunning(
+                        f"{what}: another process has been at it for more than {wait:.0f} s",
+                        todo="let it finish, then run again: what it made is not made twice",
+                    ) from error
+                if not told:
+                    progress(None, f"{what}: another process is at it; waiting")
+                    told = True
+                time.sleep(0.05)
+        yield
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write one table into a folder that publish_directory gave (which sees to the rest of the safety)."""
+    with parquet_writer(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer with the project's settings, for tables that come in batches."""
+    repeating = [name for name in schema.names if name in DICTIONARY_COLUMNS]
+    return pq.ParquetWriter(path, schema, use_dictionary=repeating or False, **PARQUET)
