@@ -1,0 +1,85 @@
+"""What every task shares: the settings, the run ledger, progress, and errors in plain words on the Luigi page."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import luigi
+
+from pipeline import configuration, ledger
+from pipeline.errors import PipelineError
+from pipeline.progress import Progress
+from pipeline.settings import Settings
+from tasks.reporting import reporting
+
+logger = logging.getLogger("geobeta")
+
+_settings: Settings | None = None
+
+
+def settings() -> Settings:
+    """config/ and the environment, read once a process, and never when a module is merely imported."""
+    global _settings
+    if _settings is None:
+        _settings = configuration.load()
+    return _settings
+
+
+class Stage(luigi.Task):
+    """A task of one call: subclasses say what they need, where their result is, and which function makes it."""
+
+    def make(self, progress: Progress) -> Mapping[str, Any]:
+        """Make this task's partition; return what the ledger should know: rows_in, rows_out, requests."""
+        raise NotImplementedError
+
+    def stage_revision(self) -> str | None:
+        """The revision of what this task makes, for the ledger."""
+        return None
+
+    def run(self) -> None:
+        """Call the stage, telling the Luigi page how far it is and the ledger what came of it."""
+        started = time.monotonic()
+        name = " ".join([self.task_family, *self.to_str_params(only_significant=True).values()])
+        parameters = self.to_str_params(only_significant=True)
+        # these two exist in a Luigi worker only
+        message, percentage = getattr(self, "set_status_message", None), getattr(self, "set_progress_percentage", None)
+        with (
+            ledger.running(settings(), self.task_family, parameters, self.stage_revision()) as entry,
+            reporting(name, message, percentage) as progress,
+        ):
+            outcome = self.make(progress)
+            entry.rows_in, entry.rows_out = outcome.get("rows_in"), outcome.get("rows_out")
+            entry.requests = outcome.get("requests")
+            told = ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in outcome.items() if value is not None)
+            progress(1.0, told or "done")
+        logger.info("%s: %s (%.1f s)", name, told or "done", time.monotonic() - started)
+
+    def on_failure(self, exception: BaseException) -> str:
+        """What the Luigi page shows of a failure: plain words where the error is one of ours, else the traceback."""
+        if isinstance(exception, PipelineError):
+            return f"{type(exception).__name__}: {exception}"
+        return "".join(traceback.format_exception(exception))
+
+
+class AreaStage(Stage):
+    """A stage whose partitions are (area, day)."""
+
+    area: str = luigi.Parameter(description="a name from areas.toml")
+    date: date = luigi.DateParameter(description="a local day of the area, YYYY-MM-DD")
+
+
+class StudyStage(Stage):
+    """A stage whose partitions are (study, day)."""
+
+    study: str = luigi.Parameter(description="a name from studies.toml")
+    date: date = luigi.DateParameter(description="a local day of the study's area, YYYY-MM-DD")
+
+    @property
+    def area(self) -> str:
+        """The area that the study asks about."""
+        return settings().study(self.study).area

@@ -1,0 +1,48 @@
+"""Nightly: every stage of every study whose day is over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import date as Date
+
+import luigi
+
+from pipeline import nights
+from tasks.base import settings
+from tasks.load import LoadTweets
+from tasks.posterior import UpdatePosterior
+from tasks.report import BuildReport
+
+logger = logging.getLogger("geobeta")
+
+
+class Nightly(luigi.WrapperTask):
+    """All of geobeta for one day. An area whose local day is not over yet is left for the next night."""
+
+    date = luigi.DateParameter(description="the day, YYYY-MM-DD, in each area's own time zone")
+
+    #: Last of all: it makes nothing itself.
+    priority = -100_000_000
+
+    def requires(self) -> list[luigi.Task]:
+        """The loaded tweets and posteriors of all studies that are due, and the page."""
+        due = nights.due(settings(), self.date)
+        if not due.studies:
+            return []
+        tasks: list[luigi.Task] = [UpdatePosterior(study=study, date=self.date) for study in due.studies]
+        tasks += [LoadTweets(area=area, date=self.date) for area in due.areas]
+        return [*tasks, BuildReport(date=self.date)]
+
+    def complete(self) -> bool:
+        """True when every study that is due has its posterior, and the page is current. Says what is left for the next night."""
+        for left in nights.due(settings(), self.date).left:
+            logger.warning("%s", left)
+        return self.date in nights.complete_days(settings(), [self.date])
+
+    @classmethod
+    def bulk_complete(cls, parameter_tuples: Iterable[Date]) -> list[Date]:
+        """The days, of those given, that are complete: one query whatever their number. RangeDaily calls this."""
+        days = list(parameter_tuples)
+        complete = nights.complete_days(settings(), days)
+        return [day for day in days if day in complete]
