@@ -1,0 +1,372 @@
+"""config/ and the environment, read once and checked whole. What a rule means is the matchers' affair, not checked here.
+
+Every fault is listed at once, with its file, its key, what was got and what is wanted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, SecretStr, ValidationError, field_validator
+
+from pipeline import days
+from pipeline.complaints import Fault, faults_of, refuse
+from pipeline.errors import SettingsError
+from pipeline.geo import INSIDE, BoundingBox, parse_box
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+NAME_WANTED: Final = "a name of lower-case letters, digits and hyphens, at most 60 characters, such as mexico-city"
+
+#: Which files a command needs: `database stop` must work while studies.toml is being edited.
+Need: TypeAlias = Literal["all", "areas", "settings"]
+
+
+def _from_settings_error(read: Any) -> Any:
+    """Let pydantic list a SettingsError among the others: it only knows ValueError."""
+
+    def wrapped(value: Any) -> Any:
+        try:
+            return read(value)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+
+    return wrapped
+
+
+def _day(value: Any) -> dt.date:
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return days.parse_day(value.isoformat())
+    return days.parse_day(value if isinstance(value, str) else str(value))
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _Table(BaseModel):
+    """What all tables have in common: frozen, no unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class Area(_Table):
+    """A named bounding box with a time zone: one table of areas.toml. The field's description is what a refusal asks for."""
+
+    name: str
+    box: Annotated[InstanceOf[BoundingBox], BeforeValidator(_from_settings_error(parse_box))] = Field(
+        description='a box as a bounding-box tool gives it, such as "-0.51,51.28,0.33,51.69" (west,south,east,north)'
+    )
+    timezone: str = Field(description='an IANA time zone such as "Europe/London"')
+    largest_place: float = Field(4.0, gt=0, description="a number above 0: how many times the box's surface a place may have")
+    evidence: Annotated[tuple[Literal["point", "place_within", "place_centroid"], ...], BeforeValidator(_tuple)] = Field(
+        INSIDE, min_length=1, description='a list of one or more of "point", "place_within", "place_centroid"'
+    )
+    source: Literal["auto", "x", "archive", "both"] = Field("auto", description='one of "auto", "x", "archive", "both"')
+    places: Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9A-Za-z]+$")], ...], BeforeValidator(_tuple)] = Field(
+        (), description='a list of ids of X places, such as ["457b4814b4240d87"]'
+    )
+    raw: bool = Field(False, description="true or false")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (ValueError, OSError) as error:  # ZoneInfoNotFoundError is a KeyError; folders and odd names raise these
+            raise ValueError from error
+        except KeyError as error:
+            raise ValueError from error
+        return value
+
+    @field_validator("evidence", "places")
+    @classmethod
+    def _no_doubles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a list in which nothing stands twice")
+        return value
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The time zone as an object."""
+        return zoneinfo.ZoneInfo(self.timezone)
+
+
+class Prior(_Table):
+    """What is believed before the first tweet: Beta(alpha, beta)."""
+
+    alpha: float = Field(1.0, gt=0, description="a number above 0")
+    beta: float = Field(1.0, gt=0, description="a number above 0")
+
+
+class Study(_Table):
+    """A question about one area: one table of studies.toml."""
+
+    name: str
+    question: str = Field(min_length=1, pattern=r"\S", description="the question in one sentence")
+    area: str = Field(description="the name of an area of areas.toml")
+    start: Annotated[dt.date, BeforeValidator(_from_settings_error(_day))] = Field(
+        description="the first day that counts, such as 2026-11-01"
+    )
+    match: dict[str, object] = Field(description='a rule such as { words = ["tube", "bus"] } or { regex = "delay(s|ed)?" }')
+    prior: Prior = Field(Prior(), description="a table such as { alpha = 1.0, beta = 1.0 }")
+    forget: float = Field(1.0, gt=0, le=1, description="a number above 0 and at most 1; 1 forgets nothing")
+
+    @field_validator("match")
+    @classmethod
+    def _not_empty(cls, value: dict[str, object]) -> dict[str, object]:
+        # which words and options there are, only the matcher of that name knows: configuration.load asks it
+        if not value:
+            raise ValueError
+        for key, rule in value.items():
+            texts = rule if isinstance(rule, list) else [rule]
+            if not texts or any(isinstance(text, str) and not text.strip() for text in texts):
+                raise ValueError(f"{key} with something in it: an empty rule would match nothing or everything")
+        return value
+
+
+class XSettings(_Table):
+    """[x]: how the X API is asked."""
+
+    page_size: int | None = Field(None, ge=10, le=500, description="a whole number from 10 to 500, or no such line: the endpoint's largest")
+    timeout_seconds: float = Field(30.0, gt=0, le=600, description="seconds, above 0 and at most 600")
+    attempts: int = Field(6, ge=1, le=100, description="a whole number from 1 to 100")
+    longest_wait_seconds: float = Field(960.0, ge=0, le=86400, description="seconds, from 0 to 86400")
+    archive_search: bool = Field(True, description="true or false")
+    recent_days: int = Field(7, ge=1, le=7, description="a whole number from 1 to 7")
+    settle_minutes: int = Field(90, ge=90, le=100_000, description="a whole number, 90 or more: tweets may be edited for an hour")
+
+    @property
+    def settle(self) -> timedelta:
+        """How long after its end a day counts as over."""
+        return timedelta(minutes=self.settle_minutes)
+
+
+def _path(value: Any) -> Any:
+    return Path(value).expanduser() if isinstance(value, str) and value.strip() else value
+
+
+class DatabaseSettings(_Table):
+    """[database]: the embedded server, and how long to wait for any server."""
+
+    start_timeout_seconds: float = Field(600.0, gt=0, description="seconds, above 0")
+    statement_timeout_seconds: float = Field(0.0, ge=0, description="seconds, 0 for no limit")
+    data_directory: Annotated[Path | None, BeforeValidator(_path)] = Field(None, description="a folder, or no such line")
+    binaries: Annotated[Path | None, BeforeValidator(_path)] = Field(None, description="a folder, or no such line")
+
+
+class ImportSettings(_Table):
+    """[import]: how archives are read."""
+
+    batch_rows: int = Field(16384, ge=1, le=10_000_000, description="a whole number from 1 to 10000000")
+    keep_raw: bool = Field(False, description="true or false")
+
+
+class LoadSettings(_Table):
+    """[load]: what goes into the database."""
+
+    raw: bool = Field(False, description="true or false")
+
+
+class SandboxSettings(_Table):
+    """[sandbox]: the made-up city."""
+
+    seed: int = Field(1, ge=0, lt=2**63, description="a whole number, 0 or more")
+    tweets_per_day: int = Field(600, ge=0, le=10_000_000, description="a whole number from 0 to 10000000")
+    idle_exit_seconds: float = Field(900.0, gt=0, description="seconds, above 0")
+
+
+class Settings(_Table):
+    """Everything that config/ and the environment say; see `read`."""
+
+    root: Path
+    config: Path
+    data: Path
+    areas: dict[str, Area]
+    studies: dict[str, Study]
+    x: XSettings
+    database: DatabaseSettings
+    imports: ImportSettings
+    load: LoadSettings
+    sandbox: SandboxSettings
+    database_url: SecretStr | None = None
+    bearer_token: SecretStr | None = None
+    base_url: str | None = None
+    author_key: SecretStr | None = None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether what the X source gives is made up: without a token, the sandbox answers."""
+        return self.bearer_token is None
+
+    def area(self, name: str) -> Area:
+        """The area of that name.
+
+        Raises:
+            SettingsError: there is none; says which there are.
+        """
+        if name not in self.areas:
+            raise SettingsError(
+                f"got the area {name!r}, wanted one of {self.config / 'areas.toml'}: {', '.join(self.areas) or 'it has none'}"
+            )
+        return self.areas[name]
+
+    def study(self, name: str) -> Study:
+        """The study of that name.
+
+        Raises:
+            SettingsError: there is none; says which there are.
+        """
+        if name not in self.studies:
+            there = ", ".join(self.studies) or "it has none"
+            raise SettingsError(f"got the study {name!r}, wanted one of {self.config / 'studies.toml'}: {there}")
+        return self.studies[name]
+
+    def studies_of(self, area: str) -> tuple[Study, ...]:
+        """The studies that ask about that area, in the file's order."""
+        return tuple(study for study in self.studies.values() if study.area == area)
+
+
+_SECTIONS: Final[dict[str, tuple[str, type[_Table]]]] = {
+    "x": ("x", XSettings),
+    "database": ("database", DatabaseSettings),
+    "import": ("imports", ImportSettings),
+    "load": ("load", LoadSettings),
+    "sandbox": ("sandbox", SandboxSettings),
+}
+
+
+def read(environ: Mapping[str, str] | None = None, *, need: Need = "all") -> Settings:
+    """Read the config folder and the environment.
+
+    Args:
+        environ: the environment; None for this process's. An empty variable counts as not set.
+        need: "all"; "areas" leaves studies.toml unread; "settings" leaves areas.toml unread too.
+
+    Raises:
+        SettingsError: lists every fault: file, key, got, wanted.
+    """
+    given = {key: value.strip() for key, value in (os.environ if environ is None else environ).items() if value.strip()}
+    faults: list[Fault] = []
+    config = _folder(given, "GEOBETA_CONFIG", ROOT / "config")
+    if not config.is_dir():
+        refuse([Fault("environment", "GEOBETA_CONFIG", str(config), "a folder with areas.toml, studies.toml and settings.toml")])
+    sections = _read_sections(config / "settings.toml", faults)
+    area_tables = _read_toml(config / "areas.toml", faults, required=True) if need != "settings" else {}
+    study_tables = _read_toml(config / "studies.toml", faults, required=True) if need == "all" else {}
+    areas = _read_tables(config / "areas.toml", area_tables, Area, faults)
+    studies = _read_tables(config / "studies.toml", study_tables, Study, faults)
+    for study in studies.values():
+        if study.area not in area_tables:
+            wanted = f"an area of areas.toml: {', '.join(area_tables) or 'it has none'}"
+            faults.append(Fault(str(config / "studies.toml"), f"[{study.name}] area", repr(study.area), wanted))
+    environment = _read_environment(given, faults)
+    if faults:
+        refuse(faults)
+    data = _folder(given, "GEOBETA_DATA", ROOT / "var")
+    return Settings(root=ROOT, config=config, data=data, areas=areas, studies=studies, **sections, **environment)
+
+
+def _folder(given: Mapping[str, str], variable: str, default: Path) -> Path:
+    # what a person types is meant from where they are; the default is the repository's, wherever cron starts
+    return Path(given[variable]).expanduser().absolute() if variable in given else default
+
+
+def _read_toml(path: Path, faults: list[Fault], *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        if required:
+            faults.append(Fault(str(path), "", "no such file", "a file with one table for each; the repository's config/ has a sample"))
+    except OSError as error:
+        faults.append(Fault(str(path), "", str(error), "a file that can be read"))
+    except UnicodeDecodeError as error:
+        faults.append(Fault(str(path), "", f"bytes that are not UTF-8 ({error.reason} at byte {error.start})", "text in UTF-8"))
+    except tomllib.TOMLDecodeError as error:
+        faults.append(Fault(str(path), "", f"a line that is not TOML: {error}", "TOML (https://toml.io), each table and key once"))
+    return {}
+
+
+def _read_tables(path: Path, tables: Mapping[str, Any], kind: type[Any], faults: list[Fault]) -> dict[str, Any]:
+    """One model a table; the faulty ones are listed and left out."""
+    good: dict[str, Any] = {}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            faults.append(Fault(str(path), name, repr(table), "a table, [some-name], with the keys under it"))
+            continue
+        if not NAME.fullmatch(name) or len(name) > 60:
+            faults.append(Fault(str(path), f"[{name}]", repr(name), NAME_WANTED))
+        if "name" in table:
+            faults.append(Fault(str(path), f"[{name}] name", repr(table["name"]), "no such key: the name is what stands in [ ]"))
+        try:
+            good[name] = kind.model_validate({**table, "name": name})
+        except ValidationError as error:
+            faults.extend(faults_of(error, str(path), f"[{name}] ", kind, table))
+    return good
+
+
+def _read_sections(path: Path, faults: list[Fault]) -> dict[str, Any]:
+    tables = _read_toml(path, faults, required=False)
+    for name in tables.keys() - _SECTIONS.keys():
+        faults.append(Fault(str(path), f"[{name}]", "an unknown table", f"one of [{'], ['.join(_SECTIONS)}]"))
+    sections: dict[str, Any] = {}
+    for name, (attribute, kind) in _SECTIONS.items():
+        table = tables.get(name, {})
+        if not isinstance(table, dict):
+            faults.append(Fault(str(path), name, repr(table), f"a table, [{name}], with the keys under it"))
+            continue
+        try:
+            sections[attribute] = kind.model_validate(table)
+        except ValidationError as error:
+            faults.extend(faults_of(error, str(path), f"[{name}] ", kind, table))
+    if database := sections.get("database"):
+        sections["database"] = database.model_copy(
+            update={key: _beside(path, getattr(database, key)) for key in ("data_directory", "binaries")}
+        )
+    return sections
+
+
+def _beside(file: Path, path: Path | None) -> Path | None:
+    return None if path is None else (file.parent.parent / path).absolute()
+
+
+def _read_environment(given: Mapping[str, str], faults: list[Fault]) -> dict[str, Any]:
+    """The secrets and addresses. Of a faulty secret nothing is shown but its length."""
+    found: dict[str, Any] = {}
+    if url := given.get("DATABASE_URL"):
+        scheme = url.partition("://")[0] if "://" in url else ""
+        if re.fullmatch(r"postgres(ql)?(\+psycopg2)?", scheme):
+            found["database_url"] = SecretStr(url)
+        else:
+            got = f"an address that begins with {scheme}://" if re.fullmatch(r"[a-z+0-9]+", scheme) else "something else"
+            faults.append(Fault("environment", "DATABASE_URL", got, "postgresql://user:password@host:port/name"))
+    if token := given.get("X_BEARER_TOKEN"):
+        if re.fullmatch(r"[!-~]+", token):
+            found["bearer_token"] = SecretStr(token)
+        else:
+            wanted = "the bearer token alone: visible ASCII characters without spaces, and without the word Bearer"
+            faults.append(Fault("environment", "X_BEARER_TOKEN", f"{len(token)} characters, among them white space or others", wanted))
+    if address := given.get("X_BASE_URL"):
+        parts = urlsplit(address)
+        if parts.scheme in ("http", "https") and parts.hostname and not parts.username and not parts.query and not parts.fragment:
+            found["base_url"] = address.rstrip("/")
+        else:
+            got = repr(address) if "@" not in address else "an address with a user in it"
+            faults.append(Fault("environment", "X_BASE_URL", got, "an address such as https://api.x.com"))
+    if key := given.get("GEOBETA_AUTHOR_KEY"):
+        if len(key) >= 16:
+            found["author_key"] = SecretStr(key)
+        else:
+            faults.append(
+                Fault("environment", "GEOBETA_AUTHOR_KEY", f"{len(key)} characters", "16 or more, hard to guess, and kept for good")
+            )
+    return found
