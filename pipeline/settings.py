@@ -160,6 +160,9 @@ class DatabaseSettings(_Table):
 
     start_timeout_seconds: float = Field(600.0, gt=0, description="seconds, above 0")
     statement_timeout_seconds: float = Field(0.0, ge=0, description="seconds, 0 for no limit")
+    connect_timeout_seconds: int = Field(10, ge=2, le=600, description="a whole number of seconds from 2 to 600")
+    lock_timeout_seconds: float = Field(600.0, gt=0, description="seconds to wait for another loader of the same partition, above 0")
+    fsync: bool = Field(True, description="true, or false for a database that may be lost with the machine (tests)")
     data_directory: Annotated[Path | None, BeforeValidator(_path)] = Field(None, description="a folder, or no such line")
     binaries: Annotated[Path | None, BeforeValidator(_path)] = Field(None, description="a folder, or no such line")
 
