@@ -1,0 +1,352 @@
+"""What a raw document turns into (Record, Notice or Reject), and the fields that every shape writes in the same way.
+
+Put here what two formats share. What only one shape of post has belongs to that shape's module.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+import pyarrow as pa
+
+from pipeline.schema import RECORDS
+
+#: Milliseconds since 1970 at which snowflake ids begin (facts/x-api.md); ids below FIRST_SNOWFLAKE were counted up instead.
+SNOWFLAKE_EPOCH: Final = 1_288_834_974_657
+FIRST_SNOWFLAKE: Final = 30_000_000_000
+#: The first tweet was written on 2006-03-21; what claims to be older, or from the next century, has a broken clock.
+EARLIEST: Final = datetime(2006, 3, 21, tzinfo=UTC)
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+LARGEST_ID: Final = 2**63 - 1
+
+
+@dataclass(slots=True)
+class Record:
+    """One version of one tweet; the fields are those of schema.RECORDS, in its units. `item` is the tweet's own part of the document."""
+
+    tweet_id: int
+    version_id: int
+    created_at: datetime
+    author_id: str | None
+    text: str
+    lang: str | None
+    client: str | None
+    is_retweet: bool
+    is_quote: bool
+    longitude: float | None = None
+    latitude: float | None = None
+    place_id: str | None = None
+    place_name: str | None = None
+    place_type: str | None = None
+    place_country: str | None = None
+    place_west: float | None = None
+    place_south: float | None = None
+    place_east: float | None = None
+    place_north: float | None = None
+    item: object = field(default=None, repr=False, compare=False)
+
+    @property
+    def geotagged(self) -> bool:
+        """Whether the source said anything of where it was written: a point, or a place (even one without a box)."""
+        return self.longitude is not None or self.place_id is not None or self.place_west is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message of the source that is no tweet, such as `delete` or an empty page; `at` where it says when it was sent."""
+
+    kind: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something that should have been a tweet and cannot be used. `detail` holds no content of the tweet but the value at fault."""
+
+    reason: str
+    detail: str = ""
+    tweet_id: int | None = None
+
+
+Outcome: TypeAlias = Record | Notice | Reject
+Parse: TypeAlias = Callable[[object], Iterator[Outcome]]
+
+
+class Format(Protocol):
+    """What a format module's `build(**options)` returns.
+
+    `order` says who is asked first (lowest first: the shapes that come by the million). `recognises` must not fail on any JSON value.
+    `read` gives what the document holds; a wrapper hands what it wraps to `parse`.
+    """
+
+    order: int
+
+    def recognises(self, document: object) -> bool:
+        """Whether the document has this shape."""
+        ...
+
+    def read(self, document: Any, parse: Parse) -> Iterator[Outcome]:
+        """What a recognised document holds, at least one outcome for every tweet in it."""
+        ...
+
+
+class Bad(ValueError):
+    """A value that makes a tweet unusable; becomes a Reject. `reason` is a short name that is counted by."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def rejecting(make: Callable[..., Record], item: Mapping[str, Any], *others: object) -> Record | Reject:
+    """The record that `make` builds from `item`, or the Reject that says which value was bad."""
+    try:
+        return make(item, *others)
+    except Bad as bad:
+        try:
+            known: int | None = tweet_id(item)
+        except Bad:
+            known = None
+        return Reject(bad.reason, bad.detail, known)
+
+
+def shown(value: object) -> str:
+    """A value at fault, cut short, for a Reject's detail."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def tweet_id(item: Mapping[str, Any]) -> int:
+    """The id of a tweet: `id_str` before `id`, because archives that went through JavaScript have rounded numbers."""
+    value = item.get("id_str")
+    if value is None:
+        value = item.get("id")
+    if value is None:
+        raise Bad("no_id")
+    return whole_id(value)
+
+
+def whole_id(value: object) -> int:
+    """An id as an integer; a float is refused, since it has lost digits.
+
+    Raises:
+        Bad: not a positive whole number of at most 63 bits.
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_ID:
+        raise Bad("bad_id", shown(value))
+    return value
+
+
+def versions(own: int, history: object) -> tuple[int, int]:
+    """(first id of the edit history, id of this version); without a history both are the tweet's own id."""
+    if history is None or history == []:
+        return own, own
+    if not isinstance(history, list):
+        raise Bad("bad_id", shown(history))
+    return min(own, *map(whole_id, history)), own
+
+
+def written_at(given: object, first: int, version: int) -> datetime:
+    """When the first version was written, UTC, whole seconds.
+
+    The field speaks for the version that carries it. Of a later edit, and where a page was asked for without the field, the first id's
+    snowflake knows: its milliseconds, cut to the second, equal `created_at` on every one of 8,989 real posts tried (2014, 2016, 2019).
+    """
+    if given is not None:
+        moment = instant(given)
+        if first == version or first < FIRST_SNOWFLAKE:
+            return moment
+    elif first < FIRST_SNOWFLAKE:
+        raise Bad("no_time")
+    moment = datetime.fromtimestamp(((first >> 22) + SNOWFLAKE_EPOCH) // 1000, UTC)
+    if not EARLIEST <= moment < LATEST:
+        raise Bad("bad_time", shown(given))
+    return moment
+
+
+def instant(given: object) -> datetime:
+    """A time as any shape writes it, in UTC and cut to the second: "Tue Nov 01 00:00:08 +0000 2022", or ISO 8601 (no zone: UTC).
+
+    Raises:
+        Bad: neither of these, or outside 2006-03-21..2099.
+    """
+    if not isinstance(given, str):
+        raise Bad("bad_time", shown(given))
+    moment = _instant(given)
+    if moment is None or not EARLIEST <= moment < LATEST:
+        raise Bad("bad_time", shown(given))
+    return moment
+
+
+_MONTHS: Final = {
+    name: number
+    for number, name in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1)
+}
+
+
+# posts of a stream share their seconds, so most are known already; strptime would be the slowest part of an import
+@lru_cache(maxsize=8192)
+def _instant(given: str) -> datetime | None:
+    try:
+        if given[:1].isdigit():
+            moment = datetime.fromisoformat(given)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+        _, month, day, clock, zone, year = given.split(" ")
+        hour, minute, second = clock.split(":")
+        ahead = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:5]))
+        at = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=timezone(ahead))
+        return at.astimezone(UTC)
+    except (ValueError, KeyError, IndexError, OverflowError):
+        return None
+
+
+def milliseconds(given: object) -> datetime | None:
+    """The moment of a `timestamp_ms` field, None where there is none that makes sense."""
+    if isinstance(given, (str, int)) and str(given).isascii() and str(given).isdigit() and len(str(given)) <= 14:
+        moment = datetime.fromtimestamp(int(given) / 1000, UTC)
+        return moment if EARLIEST <= moment < LATEST else None
+    return None
+
+
+def optional_text(value: object) -> str | None:
+    """A string that says something, else None."""
+    return value if isinstance(value, str) and value else None
+
+
+def table_of(value: object) -> Mapping[str, Any]:
+    """The value if it is a JSON object, else an empty one: for fields that are null, missing or odd."""
+    return value if isinstance(value, dict) else {}
+
+
+def whole_text(*candidates: object) -> str:
+    """The first of the candidates that is a string, the fullest named first.
+
+    Raises:
+        Bad: none is.
+    """
+    for candidate in candidates:
+        if isinstance(candidate, str):
+            return candidate
+    raise Bad("no_text")
+
+
+def number(value: object) -> float:
+    """A finite number; NaN for anything else (numbers in strings too: none of the shapes writes them)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+def point(pair: object, *, latitude_first: bool = False) -> tuple[float, float] | None:
+    """(longitude, latitude) in degrees of a GeoJSON point `{"coordinates": [..]}`; None where the field is null or `{}`.
+
+    Args:
+        pair: the field as found.
+        latitude_first: for v1's old `geo` field, which has it the other way round.
+
+    Raises:
+        Bad: there is a point and it is none on earth.
+    """
+    if isinstance(pair, dict):
+        pair = pair.get("coordinates")
+    if pair is None:
+        return None
+    if not isinstance(pair, list) or len(pair) < 2:
+        raise Bad("bad_point", shown(pair))
+    longitude, latitude = number(pair[0]), number(pair[1])
+    if latitude_first:
+        longitude, latitude = latitude, longitude
+    if not (abs(longitude) <= 180 and abs(latitude) <= 90):
+        raise Bad("bad_point", shown(pair))
+    return longitude, latitude
+
+
+class PlaceBox(NamedTuple):
+    """A place's box in degrees; west > east crosses the antimeridian; west = east is a point of interest."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+def place_box(west: object, south: object, east: object, north: object) -> PlaceBox:
+    """A checked box.
+
+    Raises:
+        Bad: not four numbers on earth, or south of itself.
+    """
+    box = PlaceBox(number(west), number(south), number(east), number(north))
+    if not (abs(box.west) <= 180 and abs(box.east) <= 180 and -90 <= box.south <= box.north <= 90):
+        raise Bad("bad_place", shown([west, south, east, north]))
+    return box
+
+
+def ring_box(ring: object) -> PlaceBox:
+    """The box of v1's ring of corners `[[lon, lat], ...]`, which is not closed and may have no surface."""
+    if not isinstance(ring, list) or not ring or not all(isinstance(corner, list) and len(corner) >= 2 for corner in ring):
+        raise Bad("bad_place", shown(ring))
+    longitudes, latitudes = [number(corner[0]) for corner in ring], [number(corner[1]) for corner in ring]
+    west, east = min(longitudes), max(longitudes)
+    # rings begin south-west (all 5,464 real ones tried): one that begins in the far east and has its opposite corner in the far west
+    # goes over the antimeridian, where smallest and largest would span the whole globe the other way
+    if len(ring) == 4 and east - west > 180 and longitudes[0] > longitudes[2]:
+        west, east = longitudes[0], longitudes[2]
+    if any(math.isnan(value) for value in longitudes + latitudes):
+        raise Bad("bad_place", shown(ring))
+    return place_box(west, min(latitudes), east, max(latitudes))
+
+
+def locate(record: Record, place: Mapping[str, Any], box: Callable[[], PlaceBox | None]) -> Record:
+    """Write the place into the record. A broken box is forgiven where an exact point decides anyway."""
+    record.place_id = optional_text(place.get("id")) or optional_text(place.get("place_id"))
+    record.place_name = optional_text(place.get("full_name")) or optional_text(place.get("name"))
+    record.place_type = optional_text(place.get("place_type"))
+    record.place_country = optional_text(place.get("country_code")) or optional_text(place.get("country"))
+    try:
+        found = box()
+    except Bad:
+        if record.longitude is None:
+            raise
+        found = None
+    if found is not None:
+        record.place_west, record.place_south, record.place_east, record.place_north = found
+    return record
+
+
+def table(records: Iterable[Record], *, raw: bool = False) -> pa.Table:
+    """The records as a table of schema.RECORDS; `raw` fills the column of that name with each one's own JSON."""
+    rows = list(records)
+    columns = []
+    for column in RECORDS:
+        if column.name == "raw":
+            # ASCII escapes keep even lone surrogates as they were
+            values: list[Any] = [json.dumps(row.item, separators=(",", ":")) if raw else None for row in rows]
+        else:
+            values = [getattr(row, column.name) for row in rows]
+        columns.append(_array(values, column.type))
+    return pa.Table.from_arrays(columns, schema=RECORDS)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        # JSON may escape half a surrogate pair, which no UTF-8 can hold: U+FFFD, as text.tidy would write it
+        return pa.array([_whole(value) if isinstance(value, str) else value for value in values], kind)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
