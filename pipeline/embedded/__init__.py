@@ -86,7 +86,8 @@ def status(settings: Settings) -> Status:
     cluster = _cluster(settings)
     found = programs.find(settings.database.binaries)
     running = server.probe(cluster) == "ours"
-    return Status(running, cluster.url, server.server_pid(cluster), cluster.account.name, cluster.data, cluster.log, found.folder, found.major)
+    pid = server.server_pid(cluster)
+    return Status(running, cluster.url, pid, cluster.account.name, cluster.data, cluster.log, found.folder, found.major)
 
 
 def program(settings: Settings, name: str) -> Path:

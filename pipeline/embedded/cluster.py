@@ -83,7 +83,7 @@ def locate(settings: Settings) -> Cluster:
         if data.exists() or settings.database.data_directory is not None:
             raise SettingsError(
                 f"{data.parent} cannot be entered by the user {who.name}, as whom PostgreSQL runs",
-                todo="let that user pass through the folders above it (chmod o+x), or set another GEOBETA_DATA or [database] data_directory",
+                todo="let that user pass through the folders above it (chmod o+x), or set another GEOBETA_DATA",
             )
         data = programs.SHARED / digest(str(home)) / "data"
         programs.make_shared(data.parent)
@@ -139,10 +139,11 @@ def initialise(cluster: Cluster, binaries: Binaries, progress: Progress) -> None
     for leftover in cluster.data.parent.glob(".initdb-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     if cluster.data.exists():
-        version = (cluster.data / "PG_VERSION").read_text(encoding="ascii").strip() if (cluster.data / "PG_VERSION").exists() else "no"
+        label = cluster.data / "PG_VERSION"
+        version = label.read_text(encoding="ascii").strip() if label.exists() else "(none)"
         if version != str(binaries.major):
             raise SettingsError(
-                f"{cluster.data} holds files of PostgreSQL {version}, and the programs in {binaries.folder} are PostgreSQL {binaries.major}",
+                f"{cluster.data} holds files of PostgreSQL {version}, and the programs in {binaries.folder} are of {binaries.major}",
                 todo="set [database] binaries to that version and dump with `python -m pipeline database dump`; then move the folder away",
             )
         return

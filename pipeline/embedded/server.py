@@ -73,7 +73,7 @@ def _stands_in(cluster: Cluster, pid: int) -> bool:
     if child is not None and child.poll() is not None:
         return False
     try:
-        return Path(os.readlink(f"/proc/{pid}/cwd")) == cluster.data
+        return Path(f"/proc/{pid}/cwd").readlink() == cluster.data
     except OSError:  # gone, a zombie, or another user's
         return False
 
