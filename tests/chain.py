@@ -1,0 +1,158 @@
+"""A whole installation in a folder: config, data, a database, a sandbox; and the real `python -m luigi` run on it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: A city small enough for one request a day and a state-sized neighbour; every study of the tests asks about these.
+AREAS = """
+[mexico-city]
+box = "-99.3650,19.0482,-98.9403,19.5928"
+timezone = "America/Mexico_City"
+"""
+STUDIES = """
+[traffic]
+question = "What share speaks of traffic?"
+area = "mexico-city"
+start = 2026-11-01
+match = { words = ["tráfico", "embotellamiento"] }
+
+[water]
+question = "What share speaks of water?"
+area = "mexico-city"
+start = 2026-11-01
+match = { words = ["agua"] }
+prior = { alpha = 1.0, beta = 9.0 }
+"""
+
+#: What differs between two runs that made the same: when, and by which run.
+VOLATILE = {
+    "partitions": ("loaded_at", "run_id"),
+    "posterior_history": ("published_at", "run_id", "id"),
+    "posteriors": ("published_at", "updated_at", "run_id"),
+    "areas": ("first_seen", "recorded_at", "valid_from"),
+    "studies": ("first_seen", "recorded_at", "valid_from"),
+}
+#: The run ledger tells of runs, so it differs by its nature; the ledger's own tests look at it.
+NOT_COMPARED = {"task_runs", "schema_migrations", "migrations"}
+
+
+@dataclass
+class Installation:
+    """One installation: `run` runs Luigi on it, `checksums` says what its tables hold."""
+
+    folder: Path
+    database_url: str
+    areas: str = AREAS
+    studies: str = STUDIES
+    settings: str = "[sandbox]\ntweets_per_day = 120\n[x]\npage_size = 20\n"
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.write()
+
+    def write(self) -> None:
+        """Write config/ anew, after a change of areas, studies or settings."""
+        config = self.folder / "config"
+        config.mkdir(parents=True, exist_ok=True)
+        (config / "areas.toml").write_text(self.areas)
+        (config / "studies.toml").write_text(self.studies)
+        (config / "settings.toml").write_text(self.settings)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "var"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a run: nothing of geobeta's from outside."""
+        keep = {key: value for key, value in os.environ.items() if not key.startswith(("X_", "GEOBETA_", "DATABASE_URL", "LUIGI_"))}
+        return {
+            **keep,
+            "GEOBETA_CONFIG": str(self.folder / "config"),
+            "GEOBETA_DATA": str(self.data),
+            "GEOBETA_AUTHOR_KEY": "a key for tests",
+            "DATABASE_URL": self.database_url,
+            **self.environ,
+            **more,
+        }
+
+    def start(self, *command: str, **environ: str) -> subprocess.Popen[str]:
+        """Start `python -m …` from the repository's root, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=self.environment(**environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def python(self, *command: str, timeout: float = 240, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m …` to its end; whatever happens, nothing of its process group is left."""
+        process = self.start(*command, **environ)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return subprocess.CompletedProcess(command, process.returncode, output, "")
+
+    def luigi(self, *arguments: str, workers: int = 1, local: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run Luigi on the tasks."""
+        scheduler = ("--local-scheduler",) if local else ()
+        return self.python("luigi", "--module", "tasks", *arguments, "--workers", str(workers), *scheduler, **environ)
+
+    def nights(self, start: str, stop: str, **options: object) -> subprocess.CompletedProcess[str]:
+        """RangeDaily over [start, stop)."""
+        far = ("--days-back", "20000", "--task-limit", "1000")
+        return self.luigi("RangeDaily", "--of", "Nightly", "--start", start, "--stop", stop, *far, **options)  # type: ignore[arg-type]
+
+    def query(self, sql: str, **parameters: object) -> list[tuple[object, ...]]:
+        """Ask the installation's database."""
+        engine = sa.create_engine(self.database_url.replace("postgresql://", "postgresql+psycopg2://", 1))
+        try:
+            with engine.connect() as connection:
+                return [tuple(row) for row in connection.execute(sa.text(sql), parameters)]
+        finally:
+            engine.dispose()
+
+    def checksums(self) -> dict[str, str]:
+        """A digest of every table's content, whatever the order of its rows, without what tells when and by whom."""
+        tables = [name for (name,) in self.query("select tablename from pg_tables where schemaname = 'public' order by 1")]
+        found = {}
+        for table in tables:
+            if table in NOT_COMPARED:
+                continue
+            columns = [
+                name
+                for (name,) in self.query(
+                    "select column_name from information_schema.columns where table_schema = 'public' and table_name = :t order by 1", t=table
+                )
+                if name not in VOLATILE.get(str(table), ())
+            ]
+            # one row as text holds every digit: extra_float_digits makes doubles exact
+            rows = sorted(repr(row) for row in self.query(f"select {', '.join(map(str, columns))} from {table}"))
+            found[str(table)] = f"{len(rows)} rows {hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:16]}"
+        return found
+
+    def row_versions(self) -> dict[str, int]:
+        """A digest of which transaction wrote each row: equal before and after means no row was written."""
+        tables = [name for (name,) in self.query("select tablename from pg_tables where schemaname = 'public' order by 1")]
+        return {
+            str(table): hash(tuple(sorted(str(row[0]) + str(row[1]) for row in self.query(f"select xmin, ctid from {table}"))))
+            for table in tables
+            if table not in NOT_COMPARED
+        }

@@ -1,0 +1,151 @@
+"""The real luigid: the night through it, killed and restarted under it, and what its page shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chain import ROOT, Installation
+
+pytestmark = pytest.mark.slow
+
+
+class Luigid:
+    """A luigid of our own on a free port."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", "from luigi.cmdline import luigid; luigid()", "--address", "127.0.0.1", "--port", str(self.port)]
+        command += ["--state-path", str(self.folder / "state.pickle"), "--logdir", str(self.folder)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                self.ask("task_list", {"status": "", "upstream_status": ""})
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("luigid did not come up in 20 s")
+
+    def kill(self) -> None:
+        """SIGKILL: no state is saved."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def ask(self, method: str, arguments: dict[str, Any]) -> Any:
+        """One call of its JSON interface, the one that its page uses."""
+        data = urllib.parse.urlencode({"data": json.dumps(arguments)}).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/{method}", data, timeout=5) as answer:
+            return json.load(answer)["response"]
+
+    def arguments(self) -> tuple[str, ...]:
+        """What tells Luigi to use it."""
+        return ("--scheduler-host", "127.0.0.1", "--scheduler-port", str(self.port))
+
+
+@pytest.fixture
+def luigid(tmp_path: Path) -> Iterator[Luigid]:
+    server = Luigid(tmp_path / "luigid")
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_a_night_through_luigid_shows_every_task_done(installation: Installation, luigid: Luigid) -> None:
+    """Two workers, a real scheduler: exit code 0, every task DONE on its page, none failed."""
+    done = installation.luigi("Nightly", "--date", "2026-11-10", *luigid.arguments(), workers=2, local=False)
+    assert done.returncode == 0, done.stdout
+    tasks = luigid.ask("task_list", {"status": "DONE", "upstream_status": ""})
+    families = {task["name"] for task in tasks.values()}
+    assert families >= {"ExtractTweets", "CleanTweets", "CountMatches", "LoadTweets", "LoadCounts", "UpdatePosterior", "BuildReport", "Nightly"}
+    assert luigid.ask("task_list", {"status": "FAILED", "upstream_status": ""}) == {}
+
+
+def test_no_parameter_of_any_task_is_long_or_secret(installation: Installation, luigid: Luigid) -> None:
+    """What luigid knows of a task is its names and its date."""
+    assert installation.luigi("Nightly", "--date", "2026-11-10", *luigid.arguments(), local=False).returncode == 0
+    for task in luigid.ask("task_list", {"status": "DONE", "upstream_status": ""}).values():
+        assert set(task["params"]) <= {"area", "study", "date"}
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["killed and restarted", "killed for good"])
+def test_a_luigid_killed_in_the_middle_harms_nothing(installation: Installation, twin: Installation, luigid: Luigid, again: bool) -> None:
+    """Whatever the run makes of it, no task fails because of it, and a rerun completes to the tables of an undisturbed night."""
+    assert twin.luigi("Nightly", "--date", "2026-11-10").returncode == 0
+    command = ("luigi", "--module", "tasks", "Nightly", "--date", "2026-11-10", *luigid.arguments(), "--workers", "2")
+    # without a luigid the run gives up after its retries; two short ones are enough here
+    quick = {} if again else {"LUIGI_CONFIG_PATH": str(_impatient(installation.folder))}
+    process = installation.start(*command, **quick)
+    _wait_for(lambda: bool(list((installation.data / "raw").glob("area=*/date=*"))))
+    luigid.kill()
+    if again:
+        luigid.start()
+    output, _ = process.communicate(timeout=240)
+    assert "Traceback" not in output or not again or process.returncode in (0, 25, 40), output
+    statuses = {status for (status,) in installation.query("select distinct status from task_runs")}
+    assert "failed" not in statuses
+    assert installation.luigi("Nightly", "--date", "2026-11-10").returncode == 0
+    assert installation.checksums() == twin.checksums()
+
+
+def _impatient(folder: Path) -> Path:
+    path = folder / "luigi.cfg"
+    path.write_text((ROOT / "luigi.cfg").read_text().replace("rpc-retry-attempts = 15", "rpc-retry-attempts = 2"))
+    return path
+
+
+def _wait_for(condition: Any) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited two minutes in vain"
+        time.sleep(0.02)
+
+
+@pytest.mark.browser
+def test_the_page_shows_the_graph_progress_and_the_reason_of_a_failure(installation: Installation, luigid: Luigid, tmp_path: Path) -> None:
+    """A failed task's plain words and the tasks after it are on luigid's page, as a browser shows it."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    from tests.servers import refusing
+
+    with refusing(401) as base_url:
+        failed = installation.luigi(
+            "Nightly", "--date", "2026-11-10", *luigid.arguments(), local=False, X_BASE_URL=base_url, X_BEARER_TOKEN="wrong"
+        )
+    assert failed.returncode == 30
+    tasks = luigid.ask("task_list", {"status": "FAILED", "upstream_status": ""})
+    (name,) = [key for key in tasks if key.startswith("ExtractTweets")]
+    error = luigid.ask("fetch_error", {"task_id": name})
+    assert "Unauthorized" in error["error"]
+    assert "Traceback" not in error["error"]
+    command = [
+        chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'browser'}",
+        "--virtual-time-budget=8000", "--dump-dom", f"http://127.0.0.1:{luigid.port}/static/visualiser/index.html",
+    ]  # fmt: skip
+    page = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "HOME": str(tmp_path)})
+    assert "ExtractTweets" in page.stdout
+    assert "FAILED" in page.stdout or "Failed" in page.stdout
