@@ -73,7 +73,7 @@ def posterior_band(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
         x=x, y=alt.Y("mean:Q", scale=scale), detail="run:N"
     )
     layers = [*_absences(days, BAND_HEIGHT), band["wide"], band["narrow"], line, *_partial_marks(days), *_hovers(days, x)]
-    return _styled(alt.layer(*layers).properties(width=WIDTH, height=BAND_HEIGHT), title)
+    return _styled(alt.LayerChart(layer=layers).properties(width=WIDTH, height=BAND_HEIGHT), title)
 
 
 def counts_a_day(days: pd.DataFrame, *, title: str = "") -> alt.VConcatChart:
@@ -118,7 +118,8 @@ def share_density(posterior: Mapping[str, Any], *, title: str = "") -> alt.Layer
         .mark_rule(color=PALETTE["mean"], strokeWidth=2, aria=False)
         .encode(x=alt.X("share:Q"))
     )
-    return _styled(alt.layer(filled("wide", 95), filled("narrow", 50), outline, mean).properties(width=WIDTH, height=DENSITY_HEIGHT), title)
+    layers = [filled("wide", 95), filled("narrow", 50), outline, mean]
+    return _styled(alt.LayerChart(layer=layers).properties(width=WIDTH, height=DENSITY_HEIGHT), title)
 
 
 def beta_density(alpha: float, beta: float, *, points: int = 241) -> pd.DataFrame:
@@ -236,11 +237,7 @@ def _hovers(days: pd.DataFrame, x: alt.X) -> list[alt.Chart]:
         return []
     words = [_hover_text(row) for row in days.to_dict("records")]
     frame = pd.DataFrame({"day": days["day"], "until": days["day"] + ONE_DAY, "words": words})
-    return [
-        alt.Chart(frame)
-        .mark_rect(fillOpacity=0, aria=True)
-        .encode(x=x, x2="until:T", description="words:N")
-    ]
+    return [alt.Chart(frame).mark_rect(fillOpacity=0, aria=True).encode(x=x, x2="until:T", description="words:N")]
 
 
 def _hover_text(row: Mapping[Any, Any]) -> str:

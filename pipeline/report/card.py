@@ -1,0 +1,223 @@
+"""One study as the page shows it: pictures drawn, numbers put into words. No database, no files, no HTML but the pictures'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from pipeline.report import charts, picture, words
+from pipeline.report.data import StudyDays, local_dates
+from pipeline.settings import Area, Study
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the reader must not miss. kind: "synthetic", "stale", "partial" or "missing"; it decides the colour only."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the template needs for one study; see page.html.j2. Texts are plain: the template escapes them."""
+
+    name: str
+    question: str
+    area: str
+    synthetic: bool
+    share: str
+    interval: str
+    interval_50: str
+    sentence: str
+    of_day: str
+    notes: list[Note]
+    band: Markup
+    counts: Markup
+    density: Markup
+    rule_kind: str
+    rules: list[str]
+    rule_options: list[str]
+    facts: list[tuple[str, str]]
+    rows: list[dict[str, str]]
+
+    @property
+    def has_share(self) -> bool:
+        """Whether there is a posterior at all."""
+        return bool(self.share)
+
+    def has_days(self, status: str) -> bool:
+        """Whether a day is "missing" or "partial": decides whether the key explains it."""
+        return any(row["status"] == status for row in self.rows)
+
+
+def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: float | None = None) -> Card:
+    """Everything the page says of one study.
+
+    Args:
+        study: as configured now.
+        area: its area.
+        known: its days, from data.study_days.
+        report_day: the day (a date) the page is for.
+        truth: the sandbox's true share over the counted days; None where the tweets are real.
+    """
+    latest = known.latest
+    kind, rules, options = words.rules(dict(study.match))
+    shown: dict[str, str] = {"share": "", "interval": "", "interval_50": "", "sentence": "", "of_day": ""}
+    if latest is not None and known.latest_day is not None:
+        low, high = latest["lower_95"], latest["upper_95"]
+        shown = {
+            "share": words.percent(latest["mean"], words.decimals(low, high)),
+            "interval": words.interval(low, high),
+            "interval_50": words.interval(latest["lower_50"], latest["upper_50"]),
+            "sentence": words.headline(latest["mean"], low, high),
+            "of_day": words.day_long(known.latest_day),
+        }
+    return Card(
+        name=study.name,
+        question=study.question,
+        area=area.name,
+        synthetic=known.synthetic,
+        notes=_notes(known, report_day),
+        rule_kind=kind,
+        rules=rules,
+        rule_options=options,
+        facts=_facts(study, area, known, truth),
+        rows=[_row(row) for row in known.days.iloc[::-1].to_dict("records")],
+        **shown,
+        **_pictures(study, known, shown),
+    )
+
+
+def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str, Markup]:
+    """The three pictures, safe to be put into HTML as they are: picture.svg builds them from an XML tree, which escapes texts."""
+    if known.latest is None:
+        return dict.fromkeys(("band", "counts", "density"), Markup())
+    span = f"from {words.day_short(study.start)} to {words.day_short(known.days['day'].max().date())}"
+    drawn = {
+        "band": (
+            charts.posterior_band(known.days),
+            f"Share over the days {span}; on {shown['of_day']} {shown['share']}, 95 % interval {shown['interval']}.",
+        ),
+        "counts": (
+            charts.counts_a_day(known.days),
+            f"Tweets counted and tweets that matched a day, {span}; the table below has the numbers.",
+        ),
+        "density": (
+            charts.share_density(known.latest),
+            f"How plausible each share is: highest near {shown['share']}, 95 % of it at {shown['interval']}.",
+        ),
+    }
+    return {
+        name: Markup(picture.svg(chart, name=f"{study.name}-{name}", label=label))  # noqa: S704
+        for name, (chart, label) in drawn.items()
+    }
+
+
+def _notes(known: StudyDays, report_day: Any) -> list[Note]:
+    notes = []
+    if known.synthetic:
+        notes.append(
+            Note("synthetic", "Synthetic: these tweets are made up by geobeta's sandbox. The numbers say nothing about the real place.")
+        )
+    if known.latest is None:
+        notes.append(Note("missing", "There is no number yet: no day of this study has been counted."))
+        return notes
+    if known.latest_day != report_day:
+        notes.append(
+            Note(
+                "missing",
+                f"The newest number is of {words.day_long(known.latest_day)}: later days are not counted yet." if known.latest_day else "",
+            )
+        )
+    if not known.current:
+        notes.append(
+            Note("stale", "The rule, the box, the prior or the counts have changed since this number was made. Run the night again.")
+        )
+    missing, partial = known.of_status("missing"), known.of_status("partial")
+    if missing:
+        notes.append(
+            Note("missing", f"{words.counted(len(missing), 'day')} missing and not part of the number: {words.day_list(missing)}.")
+        )
+    if partial:
+        notes.append(Note("partial", f"{words.counted(len(partial), 'day')} only partly observed: {words.day_list(partial)}."))
+    return notes
+
+
+def _facts(study: Study, area: Area, known: StudyDays, truth: float | None) -> list[tuple[str, str]]:
+    box = area.box
+    facts = [
+        (
+            "Area",
+            f"{area.name}: {words.box(box.west, box.south, box.east, box.north)} ({box.surface_km2:,.0f} km²), days of {area.timezone}",
+        ),
+        ("Prior", f"Beta({study.prior.alpha:g}, {study.prior.beta:g})"),
+        (
+            "Forgetting",
+            "none: all days count alike" if study.forget == 1 else f"each day keeps {study.forget:g} of the weight of the day after it",
+        ),
+    ]
+    latest = known.latest
+    if latest is None:
+        return facts
+    facts[:0] = [
+        (
+            "Counted",
+            f"{words.counted(int(latest['trials']), 'tweet')} over {words.counted(int(latest['days']), 'day')}, of which {int(latest['matches']):,} matched",
+        ),
+        ("Observed", _observed(known)),
+    ]
+    if truth is not None:
+        inside = latest["lower_95"] <= truth <= latest["upper_95"]
+        places = words.decimals(latest["lower_95"], latest["upper_95"])
+        facts.append(
+            ("True share in the sandbox", f"{words.percent(truth, places)}, {'inside' if inside else 'outside'} the 95 % interval")
+        )
+    facts.append(("Posterior", f"Beta({latest['alpha']:,.2f}, {latest['beta']:,.2f})"))
+    facts.append(("Made", _made(latest, known.changes)))
+    return facts
+
+
+def _observed(known: StudyDays) -> str:
+    """How much of the counted days was really seen, and the reasons for the rest."""
+    counted = known.days.dropna(subset=["trials"])
+    shares = counted["coverage"].dropna()
+    if shares.empty:
+        return "nobody knows how much of these days the source gave"
+    text = f"{words.percent(float(shares.mean()), 1 if shares.mean() < 0.9995 else 0)} of {words.counted(len(shares), 'day')}"
+    reasons = dict.fromkeys(str(reason) for reason in counted.loc[counted["status"] == "partial", "coverage_reason"].dropna() if reason)
+    text += f" ({'; '.join(reasons)})" if reasons else ""
+    unknown = len(counted) - len(shares)
+    return f"{text}; unknown for {words.counted(unknown, 'day')}" if unknown else text
+
+
+def _made(latest: dict[str, Any], changes: int) -> str:
+    made_by = "" if pd.isna(latest["marker"]) else f", revision {latest['marker']}"
+    run = "" if pd.isna(latest["run_id"]) else f", run {latest['run_id']}"
+    restated = f"; {words.counted(changes, 'published number')} restated since" if changes else ""
+    return f"{pd.Timestamp(latest['published_at']).tz_convert('UTC'):%Y-%m-%d %H:%M} UTC{made_by}{run}{restated}"
+
+
+def _row(row: dict[Any, Any]) -> dict[str, str]:
+    """One line of the table of days."""
+
+    def whole(name: str) -> str:
+        return "" if pd.isna(row[name]) else f"{int(row[name]):,}"
+
+    known = not pd.isna(row["mean"])
+    observed = "" if pd.isna(row["coverage"]) else words.percent(float(row["coverage"]), 0)
+    reason = row["reason"] or ("" if pd.isna(row["coverage_reason"]) else str(row["coverage_reason"]))
+    return {
+        "day": local_dates([row["day"]])[0].isoformat(),
+        "status": {"whole": "", "unknown": "observed share unknown"}.get(row["status"], row["status"]),
+        "trials": whole("trials"),
+        "matches": whole("matches"),
+        "authors": whole("authors"),
+        "observed": observed,
+        "share": words.percent(row["mean"], words.decimals(row["lower_95"], row["upper_95"])) if known else "",
+        "interval": words.interval(row["lower_95"], row["upper_95"]) if known else "",
+        "reason": reason,
+    }

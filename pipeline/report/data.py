@@ -1,0 +1,169 @@
+"""What reports read from the database: all of their SQL, and the frames that charts, page and table share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, text
+
+from pipeline.storage import digest
+
+#: A day whose observed share is below this counts as partial; the rest is rounding of minutes.
+WHOLE = 0.9995
+
+_COUNTS = """
+select c.study, c.day, c.trials, c.matches, c.authors, c.retweets, c.coverage, c.coverage_reason, c.synthetic, c.revision
+from daily_counts as c
+where c.study = any(:studies) and c.day <= :until
+order by c.study, c.day
+"""
+
+_POSTERIORS = """
+select
+    p.study, p.day, p.alpha, p.beta, p.mean, p.lower_50, p.upper_50, p.lower_95, p.upper_95,
+    p.prior_alpha, p.prior_beta, p.forget, p.trials, p.matches, p.days, p.days_missing, p.days_partial,
+    p.coverage, p.synthetic, p.published_at, p.run_id, m.revision as marker
+from posteriors as p
+left join partitions as m on m.dataset = 'posteriors' and m.name = p.study and m.day = p.day
+where p.study = any(:studies) and p.day <= :until
+order by p.study, p.day
+"""
+
+_RESTATED = """
+select h.study, count(*) as changes, max(h.replaced_at) as last_change
+from posterior_history as h
+where h.study = any(:studies) and h.day <= :until
+group by h.study
+"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the database held of some studies, up to one day.
+
+    Attributes:
+        counts: one row a study and day that was ever counted, also by a rule that has changed since.
+        posteriors: one row a study and day; `marker` is the revision it was published under, None once its counts changed.
+        restated: one row a study whose published figures were changed later: how often, and when last.
+    """
+
+    counts: pd.DataFrame
+    posteriors: pd.DataFrame
+    restated: pd.DataFrame
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal contents: tells whether a page made of this snapshot is still true."""
+        return digest(*(frame.to_csv(index=False) for frame in (self.counts, self.posteriors, self.restated)))
+
+
+def read(connection: Connection, studies: Sequence[str], until: date) -> Snapshot:
+    """Read what there is of `studies` up to and with the day `until`."""
+
+    def frame(query: str) -> pd.DataFrame:
+        result = connection.execute(text(query), {"studies": list(studies), "until": until})
+        rows = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+        if "day" in rows:
+            rows["day"] = pd.to_datetime(rows["day"])
+        return rows
+
+    return Snapshot(frame(_COUNTS), frame(_POSTERIORS), frame(_RESTATED))
+
+
+@dataclass(frozen=True)
+class StudyDays:
+    """One study's days for charts and words.
+
+    Attributes:
+        days: one row a local day from the study's start to the report's day, as charts.py describes it, and authors, retweets,
+            coverage, coverage_reason, reason (why a day is missing) and synthetic.
+        latest: the newest posterior row (a dict), None where there is none.
+        latest_day: its day.
+        current: whether that row was made by the study as it is configured now, from the counts as they are now.
+        synthetic: whether any of its days is made up.
+        changes: how many published figures were restated later.
+    """
+
+    days: pd.DataFrame
+    latest: dict[str, Any] | None
+    latest_day: date | None
+    current: bool
+    synthetic: bool
+    changes: int
+
+    def of_status(self, status: str) -> list[date]:
+        """The days that are "whole", "partial", "unknown" or "missing"."""
+        return local_dates(self.days.loc[self.days["status"] == status, "day"])
+
+
+def local_dates(days: Iterable[Any]) -> list[date]:
+    """A column of days as plain dates."""
+    return [pd.Timestamp(day).date() for day in days]
+
+
+def study_days(
+    snapshot: Snapshot,
+    study: str,
+    start: date,
+    until: date,
+    *,
+    posterior_revision: str,
+    count_revision: Callable[[date], str],
+) -> StudyDays:
+    """One study's part of the snapshot, a row for every day from `start` to `until`.
+
+    Counts made by another rule or box than today's are left out, as they are in the posterior: their days are missing, with
+    that reason.
+
+    Args:
+        snapshot: from `read`.
+        study: its name.
+        start: the study's first day.
+        until: the report's day.
+        posterior_revision: what a posterior of this study has to be marked with to be current.
+        count_revision: the same for the counts of a day; asked only for days that have counts.
+    """
+    counts = snapshot.counts[snapshot.counts["study"] == study]
+    dated = zip(local_dates(counts["day"]), counts["revision"], strict=True)
+    stale = np.array([revision != count_revision(day) for day, revision in dated], dtype=bool)
+    kept = counts[~stale]
+    calendar = pd.DataFrame({"day": pd.date_range(start, until, unit="us")})
+    frame = calendar.merge(kept.drop(columns=["study", "revision"]), on="day", how="left")
+    rows = snapshot.posteriors[snapshot.posteriors["study"] == study]
+    shares = ["day", "alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"]
+    frame = frame.merge(rows[shares], on="day", how="left")
+    for name in ("trials", "matches", "authors", "retweets", "coverage", *shares[1:]):
+        frame[name] = pd.to_numeric(frame[name]).astype("float64")
+    frame["status"] = _status(frame)
+    by_old_rule = set(counts.loc[stale, "day"])
+    frame["reason"] = [
+        "" if status != "missing" else "counted by an earlier rule or box" if day in by_old_rule else "no tweets were collected"
+        for status, day in zip(frame["status"], frame["day"], strict=True)
+    ]
+    in_range = rows[rows["day"] >= pd.Timestamp(start)]
+    latest = None if in_range.empty else {str(key): value for key, value in in_range.iloc[-1].to_dict().items()}
+    changes = snapshot.restated.loc[snapshot.restated["study"] == study, "changes"]
+    return StudyDays(
+        days=frame,
+        latest=latest,
+        latest_day=None if latest is None else latest["day"].date(),
+        current=latest is not None and latest["marker"] == posterior_revision,
+        synthetic=bool(kept["synthetic"].any()) or bool(latest and latest["synthetic"]),
+        changes=int(changes.sum()),
+    )
+
+
+def _status(frame: pd.DataFrame) -> list[str]:
+    def of(trials: float, coverage: float) -> str:
+        if np.isnan(trials):
+            return "missing"
+        if np.isnan(coverage):
+            return "unknown"
+        return "whole" if coverage >= WHOLE else "partial"
+
+    return [of(trials, coverage) for trials, coverage in zip(frame["trials"], frame["coverage"], strict=True)]

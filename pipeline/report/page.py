@@ -1,0 +1,161 @@
+"""The page people look at: one HTML file without script and network, made from what the database says.
+
+The pictures are SVG, drawn here: they show with scripts off, print sharply, weigh 10 to 20 kB each (Vega's own script alone
+would be 900 kB), and a strict Content-Security-Policy can forbid everything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline import count, database, posterior
+from pipeline.errors import SourceUnavailable
+from pipeline.progress import Progress, silent
+from pipeline.report import data, table, words
+from pipeline.report.card import Card, card
+from pipeline.settings import Settings, Study
+from pipeline.storage import digest, exclusive, write_bytes
+
+#: Changes whenever the page of the same database would look different.
+CODE = "report-1"
+
+#: charts.PALETTE on a dark ground, in the same order of brightness differences. Names are those of the palette.
+DARK = {
+    "ink": "#e7ecf1",
+    "muted": "#a0acb8",
+    "grid": "#2c3742",
+    "wide": "#24435f",
+    "narrow": "#3a709f",
+    "mean": "#a9d3ff",
+    "trials": "#5b6875",
+    "matches": "#5aa2e6",
+    "partial": "#e0a030",
+    "missing": "#3d2528",
+    "absent": "#ff9d94",
+}
+
+
+def revision(settings: Settings, day: date) -> str:
+    """What the page of `day` depends on besides the database's rows: this code, and the studies and areas it shows.
+
+    Changed rows need no part in it: whoever changes them deletes the page's marker in the same transaction.
+    """
+    shown = studies(settings, day)
+    areas = sorted({study.area for study in shown})
+    return digest(
+        CODE,
+        [(study.model_dump(mode="json"), posterior.revision(settings, study.name)) for study in shown],
+        [repr(settings.area(name)) for name in areas],
+    )
+
+
+def studies(settings: Settings, day: date) -> list[Study]:
+    """The studies a page of `day` shows: those that have started, in the order of studies.toml."""
+    return [study for study in settings.studies.values() if study.start <= day]
+
+
+def path(settings: Settings, day: date) -> Path:
+    """Where the page of `day` lies, whether it is there or not."""
+    return settings.data / "reports" / f"date={day}" / f"revision={revision(settings, day)}" / "index.html"
+
+
+def has(settings: Settings, day: date) -> bool:
+    """Whether the page is there and was made from what the database says now."""
+    wanted = {("report", "", day): revision(settings, day)}
+    return path(settings, day).is_file() and bool(database.markers_present(settings, wanted))
+
+
+def build(settings: Settings, day: date, *, progress: Progress = silent) -> Path:
+    """Make the page of `day`, its marker and, unless a later day's is there, the copy data/report.html.
+
+    The marker is written only if the database still says what the page shows: the table of markers is locked for that
+    moment, so whoever loads new rows either was seen here, or comes after and deletes the marker.
+
+    Raises:
+        SourceUnavailable: the rows changed under three attempts in a row.
+    """
+    shown = studies(settings, day)
+    for _ in range(3):
+        with database.engine(settings).connect() as connection:
+            snapshot = data.read(connection, [study.name for study in shown], day)
+        cards = []
+        for number, study in enumerate(shown):
+            progress(number / len(shown), f"page: {study.name}")
+            cards.append(_card(settings, study, day, snapshot))
+        html = render(cards, day, revision=revision(settings, day))
+        target = path(settings, day)
+        write_bytes(target, html.encode("utf-8"))
+        if _publish(settings, day, snapshot.digest, [study.name for study in shown]):
+            _copy(settings, day, html)
+            progress(1.0, f"page: {target}")
+            return target
+    raise SourceUnavailable(
+        f"the counts changed three times while the page of {day} was being made",
+        todo="wait for the other run to end, then run this again",
+    )
+
+
+def render(cards: Sequence[Card], day: date, *, revision: str, made_at: datetime | None = None) -> str:
+    """The page as text. Every value is escaped by the template engine, except the pictures (see card.py) and our own style."""
+    from pipeline.report.charts import PALETTE
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style = environment.get_template("page.css").render(dark_pictures={PALETTE[name]: colour for name, colour in DARK.items()})
+    style_hash = "sha256-" + base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    return environment.get_template("page.html.j2").render(
+        cards=cards,
+        day=day,
+        day_long=words.day_long(day),
+        synthetic=any(each.synthetic for each in cards),
+        all_synthetic=all(each.synthetic for each in cards),
+        style=Markup(style),  # noqa: S704
+        style_hash=Markup(style_hash),  # noqa: S704
+        revision=revision,
+        made_at=f"{made_at or datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        version=_version(),
+    )
+
+
+def _card(settings: Settings, study: Study, day: date, snapshot: data.Snapshot) -> Card:
+    known = table.days_of(settings, study, day, snapshot)
+    return card(study, settings.area(study.area), known, report_day=day, truth=table.truth(settings, study, known))
+
+
+def _publish(settings: Settings, day: date, seen: str, names: list[str]) -> bool:
+    """Write the marker if the database still holds what was seen; say whether it did."""
+    with database.engine(settings).begin() as connection:
+        connection.execute(sqlalchemy.text("lock table partitions in share row exclusive mode"))
+        if data.read(connection, names, day).digest != seen:
+            return False
+        database.write_marker(connection, "report", "", day, revision=revision(settings, day), rows=len(names), source_digest=seen)
+    return True
+
+
+def _copy(settings: Settings, day: date, html: str) -> None:
+    """Keep data/report.html the page of the latest day: a backfill of older days leaves it alone."""
+    stable = settings.data / "report.html"
+    with exclusive(settings.data / "locks" / "report", wait=30, what="report.html"):
+        head = stable.read_text("utf-8")[:2000] if stable.is_file() else ""
+        there = re.search(r'name="geobeta-day" content="([0-9-]+)"', head)
+        if there is None or date.fromisoformat(there.group(1)) <= day:
+            write_bytes(stable, html.encode("utf-8"))
+
+
+def _version() -> Any:
+    try:
+        return metadata.version("geobeta")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
