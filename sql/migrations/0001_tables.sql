@@ -70,7 +70,7 @@ comment on column partitions.dataset is 'tweets, counts, posteriors or report.';
 comment on column partitions.name is 'The area (tweets), the study (counts, posteriors), or empty (report).';
 comment on column partitions.day is 'The local day of the area.';
 comment on column partitions.revision is 'Digest of everything that decides the content and is not in the name.';
-comment on column partitions.rows is 'Rows that were loaded.';
+comment on column partitions.rows is 'Rows that were loaded: of tweets, of author_counts, or 1 for a posterior or report.';
 comment on column partitions.source_digest is 'Digest of the content that was loaded: equal digests, equal rows.';
 comment on column partitions.inputs is 'Digest of the area''s version and the sources: an empty result of the same inputs does not replace rows.';
 comment on column partitions.synthetic is 'True where the rows come from the sandbox''s made-up city.';
