@@ -80,7 +80,7 @@ def evidence(
 
 def _within(box: BoundingBox, west: Floats, south: Floats, east: Floats, north: Floats) -> Flags:
     """Which places lie wholly inside. Compares, never subtracts: an edge on the box's edge must count to the last bit."""
-    no_width = west == east
+    no_width = (west == east) | ((west == 180) & (east == -180))
     place_west = np.where((west == 180) & ~no_width, -180.0, west)
     place_east = np.where((east == -180) & ~no_width, 180.0, east)
     crossing = place_west > place_east
