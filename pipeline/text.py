@@ -1,0 +1,142 @@
+"""What a text is, in the one place that decides it: as it is kept (tidy), as it is searched (searchable, fold).
+
+What a match is belongs to matchers/; which field of a record holds the text belongs to formats/. Each function comes for one
+text and, ending in `_all`, for an Arrow array of them; the two agree exactly, nulls stay null.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+#: X escapes exactly these three in the text of its answers. `&amp;` is undone last: `&amp;lt;` becomes `&lt;`, once only.
+ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+
+_NON_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+# The patterns below are RE2's (pyarrow's engine), which has no look-around: the character before is taken along and given back.
+#: Links. A t.co path is letters and digits only, so what stands right behind it is text again. Elsewhere a link goes on over ASCII
+#: and the alphabets that addresses are pasted in, but not into Han or kana, which follow a link without a space.
+_LINK = r"(?i)https?://(?:t\.co/[a-z0-9]+|[!-~\p{Latin}\p{Cyrillic}\p{Greek}]+)"
+_BARE_LINK = r"(?i)(^|[^\p{L}\p{N}\p{M}_.\-/@＠])t\.co/[a-z0-9]+"
+#: Mentions, as X's own twitter-text finds them: after Japanese without a space too, but not after a letter of an alphabet with
+#: capitals, a digit or !#$%&*@ (so an e-mail address keeps both halves). The second half of `@user@server` goes with the first.
+_NAME = r"[a-zA-Z0-9_][\p{Latin}\p{M}0-9_]*"
+_MENTION = rf"(^|[^\p{{Latin}}\p{{Greek}}\p{{Cyrillic}}\p{{M}}\p{{N}}_!#$%&*@＠])[@＠]{_NAME}(?:[@＠]{_NAME}(?:\.{_NAME})*)*"
+#: What str.split() takes for white space.
+_WHITE = r"[\t-\r\x1c-\x1f\x{85}\p{Z}]+"
+
+
+def tidy(text: str) -> str:
+    """The text as it is kept: &amp; &lt; &gt; undone once, NUL and lone surrogates replaced by U+FFFD, Unicode NFC."""
+    for entity, character in ENTITIES:
+        text = text.replace(entity, character)
+    text = text.replace("\x00", "\ufffd")
+    return text if text.isascii() else unicodedata.normalize("NFC", without_surrogates(text))
+
+
+def without_surrogates(text: str) -> str:
+    """Join surrogate pairs and put U+FFFD for lone surrogates, which neither Arrow nor PostgreSQL can hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def searchable(text: str) -> str:
+    """A tidy text as an exact rule sees it: links and @mentions out (a space instead), all white space single, none at the ends."""
+    return str(searchable_all(pa.array([text], pa.string()))[0].as_py())
+
+
+def fold(text: str) -> str:
+    """A text as every other rule sees it: NFKC, case-folded, without accents. Folding twice changes nothing more.
+
+    An accent is a nonspacing mark of combining class 1 (overlay), 10 to 36 (Hebrew and Arabic points) or from 200 up (the accents
+    of the alphabets). Kana voicing (8), nukta (7), virama (9) and the vowels and tones of Thai, Lao and Tibetan (84 to 132) stay:
+    they make another letter, not the same with an accent.
+    """
+    if text.isascii():
+        return text.lower()
+    # bytes.lower touches ASCII only: the rest is folded run by run. An ASCII character neither composes with what folding keeps
+    # nor is reordered with it, so the runs can be folded apart, and a cache of them pays (facts/speed.md).
+    return _NON_ASCII.sub(_folded_match, text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass"))
+
+
+def _folded_match(match: re.Match[str]) -> str:
+    return _fold_run(match[0])
+
+
+@lru_cache(maxsize=1 << 16)
+def _fold_run(run: str) -> str:
+    while True:
+        parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", run).casefold())
+        folded = unicodedata.normalize("NFKC", "".join(character for character in parts if not _is_accent(character)))
+        if folded == run:
+            return folded
+        run = folded
+
+
+def _is_accent(character: str) -> bool:
+    position = unicodedata.combining(character)
+    return (position == 1 or 10 <= position <= 36 or position >= 200) and unicodedata.category(character) == "Mn"
+
+
+def tidy_all(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """`tidy` for an array of strings; Arrow holds no surrogates, so none are looked for."""
+
+    def tidied(chunk: pa.Array) -> pa.Array:
+        for old, new in (*ENTITIES, ("\x00", "\ufffd")):
+            chunk = _where(chunk, pc.match_substring(chunk, old), partial(pc.replace_substring, pattern=old, replacement=new))
+        return _where(chunk, pc.invert(pc.string_is_ascii(chunk)), _one_by_one(lambda text: unicodedata.normalize("NFC", text)))
+
+    return _by_chunk(tidied, texts)
+
+
+def searchable_all(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """`searchable` for an array of tidy strings."""
+
+    def searched(chunk: pa.Array) -> pa.Array:
+        chunk = _where(chunk, pc.match_substring(chunk, "://"), lambda some: pc.replace_substring_regex(some, _LINK, " "))
+        chunk = _where(
+            chunk,
+            pc.match_substring(chunk, "t.co/", ignore_case=True),
+            lambda some: pc.replace_substring_regex(some, _BARE_LINK, r"\1 "),
+        )
+        chunk = _where(chunk, pc.match_substring_regex(chunk, "[@＠]"), lambda some: pc.replace_substring_regex(some, _MENTION, r"\1 "))
+        odd = pc.match_substring_regex(chunk, r"[\t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{3000}]|  |^ | $")
+        return _where(chunk, odd, lambda some: pc.utf8_trim(pc.replace_substring_regex(some, _WHITE, " "), " "))
+
+    return _by_chunk(searched, texts)
+
+
+def fold_all(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """`fold` for an array of strings."""
+
+    def folded(chunk: pa.Array) -> pa.Array:
+        return _where(pc.ascii_lower(chunk), pc.invert(pc.string_is_ascii(chunk)), _one_by_one(fold))
+
+    return _by_chunk(folded, texts)
+
+
+def _one_by_one(function: Callable[[str], str]) -> Callable[[pa.Array], pa.Array]:
+    return lambda some: pa.array([function(text) for text in some.to_pylist()], some.type)
+
+
+def _where(chunk: pa.Array, mask: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Apply `function` to the rows of `mask` alone; most texts need none of what is done here."""
+    mask = pc.fill_null(mask, False)
+    if not pc.any(mask).as_py():
+        return chunk
+    return pc.replace_with_mask(chunk, mask, function(chunk.filter(mask)))
+
+
+def _by_chunk(function: Callable[[pa.Array], pa.Array], texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    if isinstance(texts, pa.ChunkedArray):
+        return pa.chunked_array([function(chunk) for chunk in texts.chunks], texts.type)
+    return function(texts)
