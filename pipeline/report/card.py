@@ -66,7 +66,7 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
     """
     latest = known.latest
     kind, rules, options = words.rules(dict(study.match))
-    shown: dict[str, str] = {"share": "", "interval": "", "interval_50": "", "sentence": "", "of_day": ""}
+    shown = dict.fromkeys(("share", "interval", "interval_50", "sentence", "of_day"), "")
     if latest is not None and known.latest_day is not None:
         low, high = latest["lower_95"], latest["upper_95"]
         shown = {
@@ -87,7 +87,11 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
         rule_options=options,
         facts=_facts(study, area, known, truth),
         rows=[_row(row) for row in known.days.iloc[::-1].to_dict("records")],
-        **shown,
+        share=shown["share"],
+        interval=shown["interval"],
+        interval_50=shown["interval_50"],
+        sentence=shown["sentence"],
+        of_day=shown["of_day"],
         **_pictures(study, known, shown),
     )
 
@@ -111,10 +115,7 @@ def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str
             f"How plausible each share is: highest near {shown['share']}, 95 % of it at {shown['interval']}.",
         ),
     }
-    return {
-        name: Markup(picture.svg(chart, name=f"{study.name}-{name}", label=label))  # noqa: S704
-        for name, (chart, label) in drawn.items()
-    }
+    return {name: Markup(picture.svg(chart, name=f"{study.name}-{name}", label=label)) for name, (chart, label) in drawn.items()}
 
 
 def _notes(known: StudyDays, report_day: Any) -> list[Note]:
@@ -163,10 +164,11 @@ def _facts(study: Study, area: Area, known: StudyDays, truth: float | None) -> l
     latest = known.latest
     if latest is None:
         return facts
+    days, matched = words.counted(int(latest["days"]), "day"), int(latest["matches"])
     facts[:0] = [
         (
             "Counted",
-            f"{words.counted(int(latest['trials']), 'tweet')} over {words.counted(int(latest['days']), 'day')}, of which {int(latest['matches']):,} matched",
+            f"{words.counted(int(latest['trials']), 'tweet')} over {days}, of which {matched:,} matched",
         ),
         ("Observed", _observed(known)),
     ]

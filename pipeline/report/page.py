@@ -15,11 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline import count, database, posterior
+from pipeline import database, posterior
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
 from pipeline.report import data, table, words
@@ -79,15 +78,15 @@ def has(settings: Settings, day: date) -> bool:
 def build(settings: Settings, day: date, *, progress: Progress = silent) -> Path:
     """Make the page of `day`, its marker and, unless a later day's is there, the copy data/report.html.
 
-    The marker is written only if the database still says what the page shows: the table of markers is locked for that
-    moment, so whoever loads new rows either was seen here, or comes after and deletes the marker.
+    The marker is written only if the database still says what the page shows. Loaders take the same lock before they
+    delete the markers of pages, so whoever changes rows was either seen here, or comes after and deletes this marker.
 
     Raises:
         SourceUnavailable: the rows changed under three attempts in a row.
     """
     shown = studies(settings, day)
     for _ in range(3):
-        with database.engine(settings).connect() as connection:
+        with database.transaction(settings) as connection:
             snapshot = data.read(connection, [study.name for study in shown], day)
         cards = []
         for number, study in enumerate(shown):
@@ -121,8 +120,8 @@ def render(cards: Sequence[Card], day: date, *, revision: str, made_at: datetime
         day_long=words.day_long(day),
         synthetic=any(each.synthetic for each in cards),
         all_synthetic=all(each.synthetic for each in cards),
-        style=Markup(style),  # noqa: S704
-        style_hash=Markup(style_hash),  # noqa: S704
+        style=Markup(style),
+        style_hash=Markup(style_hash),
         revision=revision,
         made_at=f"{made_at or datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         version=_version(),
@@ -136,11 +135,12 @@ def _card(settings: Settings, study: Study, day: date, snapshot: data.Snapshot) 
 
 def _publish(settings: Settings, day: date, seen: str, names: list[str]) -> bool:
     """Write the marker if the database still holds what was seen; say whether it did."""
-    with database.engine(settings).begin() as connection:
-        connection.execute(sqlalchemy.text("lock table partitions in share row exclusive mode"))
+    with database.transaction(settings) as connection:
+        database.lock(connection, "report")
         if data.read(connection, names, day).digest != seen:
             return False
-        database.write_marker(connection, "report", "", day, revision=revision(settings, day), rows=len(names), source_digest=seen)
+        marker = database.Marker(revision(settings, day), len(names), source_digest=seen)
+        database.write_marker(connection, ("report", "", day), marker)
     return True
 
 

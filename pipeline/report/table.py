@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from rich.table import Table
 
-from pipeline import count, database, matchers, posterior
+from pipeline import count, database, matchers, posterior, text
 from pipeline.report import data, words
 from pipeline.sandbox import city
 from pipeline.settings import Settings, Study
@@ -46,7 +49,7 @@ class Row:
 def rows(settings: Settings, day: date) -> list[Row]:
     """The newest share, not after `day`, of every study that has started by then: two queries."""
     studies = [study for study in settings.studies.values() if study.start <= day]
-    with database.engine(settings).connect() as connection:
+    with database.transaction(settings) as connection:
         snapshot = data.read(connection, [study.name for study in studies], day)
     return [_row(settings, study, days_of(settings, study, day, snapshot)) for study in studies]
 
@@ -72,17 +75,22 @@ def truth(settings: Settings, study: Study, known: data.StudyDays) -> float | No
     counted = known.days.dropna(subset=["trials"])
     if known.latest_day is None or not known.synthetic or not counted["synthetic"].astype(bool).all():
         return None
-    matcher = matchers.build(study.match)
-
-    def predicate(texts: Sequence[str]) -> np.ndarray:
-        return np.asarray(matcher.match(pa.array(texts, type=pa.string())).is_valid())
-
     shares, weights = [], []
     for day, trials in zip(data.local_dates(counted["day"]), counted["trials"], strict=True):
         if day <= known.latest_day:
-            shares.append(city.true_share(settings, study.area, day, predicate))
+            texts, chances = city.distribution(settings, study.area, day)
+            shares.append(float(chances[_matching(texts, json.dumps(study.match))].sum()))
             weights.append(trials * study.forget ** (known.latest_day - day).days)
     return float(np.average(shares, weights=weights)) if sum(weights) > 0 else None
+
+
+@lru_cache(maxsize=64)
+def _matching(texts: tuple[str, ...], match: str) -> NDArray[np.bool_]:
+    """Which texts the rule matches; remembered, because a city says the same texts every day, only more or less often."""
+    matcher = matchers.build(json.loads(match))
+    searched = text.searchable_all(text.tidy_all(pa.array(texts, type=pa.string())))
+    found = matcher.match(searched if matcher.exact else text.fold_all(searched))
+    return np.asarray(found.is_valid())
 
 
 def _row(settings: Settings, study: Study, known: data.StudyDays) -> Row:

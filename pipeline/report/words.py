@@ -100,4 +100,7 @@ def rules(match: dict[str, Any]) -> tuple[str, list[str], list[str]]:
 def headline(mean: float, lower: float, upper: float) -> str:
     """Today's share in one sentence to be said aloud."""
     between = interval(lower, upper, joined="and")
-    return f"About {of_every(mean)} tweets match. Given the tweets counted so far, the share lies between {between} with a probability of 95\u00a0%."
+    return (
+        f"About {of_every(mean)} tweets match. "
+        f"Given the tweets counted so far, the share lies between {between} with a probability of 95\u00a0%."
+    )
