@@ -1,0 +1,317 @@
+"""Lines of a stream to JSON documents, with every line accounted for. What a document means is formats/'s affair.
+
+One document a line is the rule. Seen besides (facts/x-api.md): CRLF, blank lines, a byte order mark, lines cut in two by the client
+that wrote them, pages indented over many lines, exports with one row a line between `{"rows":[` and `]}` or with the head cut off,
+`window.YTD.tweets.part0 = [`, and whole files of one line.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+#: A line longer than this is read element by element where it is a list of tweets, else refused: memory stays bounded.
+LONGEST_LINE: Final = 32 * 1024 * 1024
+#: An indented document, or one cut by its writer, may have at most so many bytes.
+LONGEST_DOCUMENT: Final = 32 * 1024 * 1024
+CHUNK: Final = 1024 * 1024
+
+_BOM: Final = b"\xef\xbb\xbf"
+_ASSIGNMENT: Final = re.compile(rb"^\s*window\.[\w.]+\s*=\s*")
+#: Where a list of documents begins: `[`, or `{"total_rows":3,"rows":[`. A v2 page's "data" is left whole: it needs its includes.
+_OPENING: Final = re.compile(rb'^(?:\{\s*(?:"[^"\\]*"\s*:\s*(?:[^"\[\]{},]+|"[^"\\]*")\s*,\s*)*"(?:rows|results|statuses)"\s*:\s*)?\[\s*$')
+_STREAMABLE: Final = re.compile(r'^\s*(?:\{\s*(?:"[^"\\]*"\s*:\s*(?:[^"\[\]{},]+|"[^"\\]*")\s*,\s*)*"(?:rows|results|statuses)"\s*:\s*)?\[')
+_CLOSING: Final = re.compile(rb"^\][\]}\s;]*$")
+_TOKEN: Final = re.compile(rb'["\\\[\]{}]')
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON value; it begins at byte `offset` of the plain stream, in line `line` (from 1)."""
+
+    value: Any
+    line: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A line, or what is left of a longer document, that is no JSON; `content` is its beginning."""
+
+    reason: str
+    line: int
+    offset: int
+    detail: str
+    content: bytes
+
+
+Found: TypeAlias = Document | Broken
+
+
+@dataclass(slots=True)
+class Lines:
+    """What became of the lines; `total` is the sum of the others.
+
+    Attributes:
+        total: lines read; the last one counts also without a line end.
+        blank: nothing but white space.
+        documents: one document each, or the first line of one that has several.
+        continued: further lines of a document.
+        wrapper: opening or closing lines of a list that has a document a line.
+        broken: no JSON; each is a reject too.
+    """
+
+    total: int = 0
+    blank: int = 0
+    documents: int = 0
+    continued: int = 0
+    wrapper: int = 0
+    broken: int = 0
+
+    @property
+    def accounted(self) -> bool:
+        """Whether nothing got lost."""
+        return self.total == self.blank + self.documents + self.continued + self.wrapper + self.broken
+
+
+def read(stream: io.BufferedReader, lines: Lines) -> Iterator[Found]:
+    """The documents of a stream, in order, and what is none; `lines` is counted up as the reading goes."""
+    return _Reader(stream, lines).run()
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Parse one JSON value; lone surrogates and raw control characters inside strings pass.
+
+    Raises:
+        ValueError: no JSON, not UTF-8, or nested too deep.
+    """
+    try:
+        return _DECODER.decode(text.decode("utf-8", "surrogatepass") if isinstance(text, bytes) else text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+_DECODER: Final = json.JSONDecoder(strict=False)
+
+
+class _Reader:
+    """Line by line; lines that begin a document and do not end it wait in `_held` until it is whole or can no longer become so."""
+
+    def __init__(self, stream: io.BufferedReader, lines: Lines) -> None:
+        self._stream, self._lines = stream, lines
+        self._offset = 0
+        self._held: list[bytes] = []
+        self._held_at: tuple[int, int] = (0, 0)
+        self._held_bytes = 0
+        self._scan = _Scan()
+
+    def run(self) -> Iterator[Found]:
+        while line := self._stream.readline(LONGEST_LINE):
+            start, self._offset = self._offset, self._offset + len(line)
+            self._lines.total += 1
+            if start == 0:
+                line = line.removeprefix(_BOM)
+            if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
+                yield from self._give_up()
+                yield from self._long_line(line, start)
+            else:
+                yield from self._line(line, start)
+        yield from self._give_up(at_end=True)
+
+    def _line(self, line: bytes, start: int) -> Iterator[Found]:
+        text = line.strip()
+        number = self._lines.total
+        if not text:
+            self._lines.blank += 1
+            return
+        if self._held and not self._resumes(line, text):
+            yield from self._hold(line)
+            return
+        value, fault = _parsed(text)
+        if fault is None:
+            yield from self._give_up()
+            self._lines.documents += 1
+            yield Document(value, number, start)
+        elif self._held:
+            yield from self._hold(line)
+        elif _OPENING.match(bare := _ASSIGNMENT.sub(b"", text)) or _CLOSING.match(text):
+            self._lines.wrapper += 1
+        elif bare[:1] in (b"{", b"["):
+            self._held_at = (number, start)
+            yield from self._hold(bare + b"\n" if line.endswith(b"\n") else bare)
+        else:
+            self._lines.broken += 1
+            yield Broken("bad_json", number, start, fault, text[:4096])
+
+    def _resumes(self, line: bytes, text: bytes) -> bool:
+        """Whether a line ends what is held by being a document itself: a whole object that begins where lines begin."""
+        # the lines inside an indented document are indented; two letters are the `{}` of one that is not
+        return line[:1] == b"{" and len(text) > 3 and text.rstrip(b",")[-1:] == b"}"
+
+    def _hold(self, line: bytes) -> Iterator[Found]:
+        self._held.append(line)
+        self._held_bytes += len(line)
+        self._scan.feed(line)
+        if self._held_bytes > LONGEST_DOCUMENT or self._scan.impossible:
+            yield from self._give_up()
+        elif self._scan.complete:
+            # a client that broke a line in two did it anywhere, also inside a string: without the line end it is what was sent
+            whole = b"".join(part.rstrip(b"\r\n") for part in self._held)
+            value, fault = _parsed(whole.strip())
+            if fault is not None:
+                yield from self._give_up()
+                return
+            self._lines.documents += 1
+            self._lines.continued += len(self._held) - 1
+            self._forget()
+            yield Document(value, *self._held_at)
+
+    def _give_up(self, *, at_end: bool = False) -> Iterator[Found]:
+        """Every held line is broken: one reject each, so that the lines add up."""
+        held, (number, offset) = self._held, self._held_at
+        self._forget()
+        for part in held:
+            self._lines.broken += 1
+            reason = "truncated" if at_end else "bad_json"
+            yield Broken(reason, number, offset, "the file ends in the middle of it" if at_end else "cut off", part.strip()[:4096])
+            number, offset = number + 1, offset + len(part)
+
+    def _forget(self) -> None:
+        self._held, self._held_bytes, self._scan = [], 0, _Scan()
+
+    def _long_line(self, head: bytes, start: int) -> Iterator[Found]:
+        """One line of more than LONGEST_LINE: a list of tweets is read element by element, anything else is refused."""
+        number = self._lines.total
+        head = _ASSIGNMENT.sub(b"", head, count=1)
+        opening = _STREAMABLE.match(head[:4096].decode("utf-8", "replace"))
+        if opening is None:
+            self._lines.broken += 1
+            yield Broken("line_too_long", number, start, f"more than {LONGEST_LINE:,} bytes", head[:4096])
+            self._skip_line()
+            return
+        self._lines.documents += 1
+        yield from self._elements(head, opening.end(), number, start)
+
+    def _elements(self, head: bytes, position: int, number: int, start: int) -> Iterator[Found]:
+        # the regex ran on decoded text, but what it matches is ASCII before the first element
+        decoder = _Incremental(head[position:], self)
+        while True:
+            try:
+                value = decoder.next()
+            except StopIteration:
+                break
+            except ValueError as error:
+                yield Broken("bad_json", number, start, str(error)[:80], b"")
+                break
+            yield Document(value, number, start)
+        if not decoder.ended:
+            self._skip_line()
+
+    def more(self) -> bytes:
+        """The next piece of the line at hand; b"" after its end."""
+        piece = self._stream.readline(CHUNK)
+        self._offset += len(piece)
+        return piece
+
+    def _skip_line(self) -> None:
+        while (piece := self.more()) and not piece.endswith(b"\n"):
+            pass
+
+
+class _Incremental:
+    """The elements of a JSON list that arrives in pieces."""
+
+    def __init__(self, first: bytes, reader: _Reader) -> None:
+        self._reader = reader
+        self._bytes = first
+        self._text = ""
+        self.ended = False
+        self._take()
+
+    def _take(self) -> None:
+        """Move whole characters from bytes to text; a character may be cut between two pieces."""
+        cut = len(self._bytes)
+        while cut and cut > len(self._bytes) - 4 and self._bytes[cut - 1] >= 0x80:
+            cut -= 1
+        self._text += self._bytes[:cut].decode("utf-8", "surrogatepass")
+        self._bytes = self._bytes[cut:]
+
+    def _grow(self) -> bool:
+        if self.ended:
+            return False
+        piece = self._reader.more()
+        self.ended = not piece or piece.endswith(b"\n")
+        self._bytes += piece
+        self._take()
+        return bool(piece)
+
+    def next(self) -> Any:
+        while True:
+            text = self._text.lstrip(" \t\r\n,")
+            if text.startswith("]"):
+                raise StopIteration
+            try:
+                value, end = _DECODER.raw_decode(text)
+            except RecursionError as error:
+                raise ValueError("nested too deep") from error
+            except ValueError:
+                if len(text) > LONGEST_DOCUMENT or not self._grow():
+                    raise
+                continue
+            self._text = text[end:]
+            return value
+
+
+class _Scan:
+    """How deep in brackets the held lines are: a document is whole where the last one closes."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._seen = False
+        self._escaped = False
+
+    @property
+    def complete(self) -> bool:
+        return self._seen and self._depth == 0 and not self._in_string
+
+    @property
+    def impossible(self) -> bool:
+        return self._depth < 0
+
+    def feed(self, line: bytes) -> None:
+        line = line.rstrip(b"\r\n")
+        skip = 0 if self._escaped else -1
+        self._escaped = False
+        for found in _TOKEN.finditer(line):
+            place = found.start()
+            if place == skip:
+                continue
+            token = found.group()
+            if token == b"\\":
+                if self._in_string:
+                    skip = place + 1
+                    self._escaped = skip == len(line)
+            elif token == b'"':
+                self._in_string = not self._in_string
+            elif not self._in_string:
+                self._depth += 1 if token in b"[{" else -1
+                self._seen = True
+
+
+def _parsed(text: bytes) -> tuple[Any, str | None]:
+    """(value, None), or (None, what is wrong). Rows of an export end in a comma."""
+    try:
+        return parse_json(text), None
+    except ValueError as error:
+        fault = str(error) if not isinstance(error, UnicodeDecodeError) else "not UTF-8"
+    if text.endswith(b","):
+        try:
+            return parse_json(text[:-1]), None
+        except ValueError:
+            pass
+    return None, re.sub(r"'[^']*'", "...", fault)[:80]

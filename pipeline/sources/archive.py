@@ -1,0 +1,295 @@
+"""Tweets from archive files: what their extracts hold, for any area and any day. importing.py makes the extracts.
+
+An extract is a folder `archives/<first 16 hexadecimal digits of the file's SHA-256>/` with every geotagged tweet of one file
+(records.parquet), what could not be used (rejects.parquet) and the counts (manifest.json). It never changes; so what it holds of an area
+is counted once and kept beside it (area-<digest>.json).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import days, geo, storage
+from pipeline.days import Window
+from pipeline.settings import Area, Settings
+
+#: How extracts are counted by area and day; raise it when that changes.
+COUNTING: Final = 1
+#: So long without any line, and the time counts as not observed; streams of a city are quiet for minutes, seldom for half an hour.
+LONGEST_SILENCE: Final = timedelta(minutes=30)
+POINT_COLUMNS: Final = ("longitude", "latitude", "place_west", "place_south", "place_east", "place_north")
+_NAME: Final = re.compile(r"[0-9a-f]{16}")
+_MINUTES: Final = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class AreaCounts:
+    """What one extract holds of one area, in stored records.
+
+    Attributes:
+        kept: tweets inside by the policy, each once.
+        outside: records with a point or place that lies elsewhere.
+        nowhere: records with a place of which no box is known.
+        other_evidence: records inside by a kind of evidence that the area does not want.
+        duplicates: further records of tweets that are kept.
+        days: local day (ISO) → tweets kept.
+    """
+
+    kept: int
+    outside: int
+    nowhere: int
+    other_evidence: int
+    duplicates: int
+    days: Mapping[str, int]
+
+
+def root(settings: Settings) -> Path:
+    """Where the extracts lie."""
+    return settings.data / "archives"
+
+
+def folder(settings: Settings, digest: str) -> Path:
+    """Where one extract lies; the folder exists exactly when it is whole."""
+    return root(settings) / digest
+
+
+def held(settings: Settings) -> tuple[str, ...]:
+    """The digests of all extracts, sorted."""
+    path = root(settings)
+    return _held(path, _stamp(path))
+
+
+def manifest(settings: Settings, digest: str) -> dict[str, Any]:
+    """The manifest of an extract.
+
+    Raises:
+        MissingData: there is no such extract.
+    """
+    content: dict[str, Any] = storage.read_json(folder(settings, digest) / "manifest.json")
+    return content
+
+
+def identity(settings: Settings, digest: str) -> str:
+    """What decides the extract's content: the file, the version of the code that read it, and whether raw JSON was kept."""
+    return _overview(folder(settings, digest)).identity
+
+
+def any_held(settings: Settings, area: Area) -> bool:
+    """Whether any archive holds any tweet of the area."""
+    return bool(_by_day(settings, area))
+
+
+def days_held(settings: Settings, area: Area) -> tuple[date, ...]:
+    """The local days of which any archive holds a tweet inside the area, sorted."""
+    return tuple(sorted(date.fromisoformat(day) for day in _by_day(settings, area)))
+
+
+def holding(settings: Settings, area: Area, day: date) -> tuple[str, ...]:
+    """The digests of the extracts that hold at least one tweet inside the area on that local day, sorted."""
+    return _by_day(settings, area).get(day.isoformat(), ())
+
+
+def records(settings: Settings, digest: str, window: Window) -> Iterator[pa.Table]:
+    """The records of an extract that were written in the window: tables of schema.RECORDS, a row group each."""
+    start, end = pa.scalar(window.start, pa.timestamp("us", tz="UTC")), pa.scalar(window.end, pa.timestamp("us", tz="UTC"))
+    with pq.ParquetFile(folder(settings, digest) / "records.parquet") as file:
+        column = file.schema_arrow.names.index("created_at")
+        for group in range(file.num_row_groups):
+            statistics = file.metadata.row_group(group).column(column).statistics
+            if statistics is not None and (statistics.max < window.start or statistics.min >= window.end):
+                continue
+            table = file.read_row_group(group)
+            moments = table.column("created_at")
+            table = table.filter(pc.and_(pc.greater_equal(moments, start), pc.less(moments, end)))
+            if table.num_rows:
+                yield table
+
+
+def coverage(settings: Settings, area: Area, day: date) -> tuple[float, str]:
+    """(share of the local day that the held archives observed, what is missing in plain words or "").
+
+    A minute counts as observed unless it lies in a stretch of 30 minutes or more of that day without any line, geotagged or not, in any
+    held archive. Any archive: a file of one minute of the sample stream need not hold a tweet of the area to show that it was listening.
+    """
+    window = days.window(day, area.zone)
+    alive = _alive(settings, window)
+    if not alive.size:
+        return 1.0, ""
+    stretches = [(first, length) for first, length in _silences(alive) if length >= LONGEST_SILENCE / timedelta(minutes=1)]
+    if not stretches:
+        return 1.0, ""
+    missing = sum(length for _, length in stretches)
+    named = ", ".join(_clock(window, area, first) + "-" + _clock(window, area, first + length) for first, length in stretches[:3])
+    further = f" and {len(stretches) - 3} more stretches" if len(stretches) > 3 else ""
+    hours = f"{missing / 60:.1f} of {alive.size / 60:.0f} hours"
+    return 1 - missing / alive.size, f"no archive has a line from {named}{further}: {hours} not observed"
+
+
+def count_area(path: Path, area: Area) -> AreaCounts:
+    """Count an extract's records (a records.parquet) by the area's policy and days; reads it in batches."""
+    outside = nowhere = other = 0
+    inside: list[NDArray[np.int64]] = []
+    local: list[NDArray[np.datetime64]] = []
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=65536, columns=["tweet_id", "created_at", *POINT_COLUMNS]):
+            kinds = evidence_of(batch, area)
+            outside += int(np.count_nonzero(kinds == "outside"))
+            nowhere += int(np.count_nonzero(kinds == "nowhere"))
+            chosen = np.isin(kinds.astype(str), area.evidence)
+            other += int(np.count_nonzero(~chosen & (kinds != "outside") & (kinds != "nowhere")))
+            inside.append(batch.column("tweet_id").to_numpy(zero_copy_only=False)[chosen])
+            instants = batch.column("created_at").cast(pa.int64()).to_numpy(zero_copy_only=False)[chosen]
+            local.append(days.day_of(instants.astype("datetime64[us]"), area.zone))
+    ids = np.concatenate(inside) if inside else np.empty(0, np.int64)
+    _, first = np.unique(ids, return_index=True)
+    named, amounts = np.unique(np.concatenate(local)[first], return_counts=True) if len(ids) else ((), ())
+    by_day = {str(day): int(amount) for day, amount in zip(named, amounts, strict=True)}
+    return AreaCounts(len(first), outside, nowhere, other, len(ids) - len(first), by_day)
+
+
+def evidence_of(batch: pa.RecordBatch | pa.Table, area: Area) -> NDArray[np.object_]:
+    """geo.evidence of every record, whether or not the area wants that kind."""
+    columns = [_floats(batch.column(name)) for name in POINT_COLUMNS]
+    return geo.evidence(*columns, box=area.box, largest_place=area.largest_place)
+
+
+def area_counts(settings: Settings, digest: str, area: Area) -> AreaCounts:
+    """What an extract holds of an area; counted when first asked for, and kept beside the extract."""
+    return _area_counts(folder(settings, digest), area)
+
+
+def area_file(area: Area) -> str:
+    """Name of the file beside an extract that keeps the counts of an area: by what decides them, not by the area's name."""
+    return f"area-{storage.digest(COUNTING, area.box.csv, area.timezone, area.largest_place, sorted(area.evidence))}.json"
+
+
+def write_area_counts(path: Path, counts: AreaCounts) -> None:
+    """Keep counts beside an extract."""
+    storage.write_json(path, asdict(counts))
+
+
+def pack_minutes(minutes: set[int]) -> dict[str, str]:
+    """Minutes since 1970 as a bitmap of 1,440 bits a UTC day, in hexadecimal: what the manifest keeps of liveness."""
+    packed = {}
+    for number, group in itertools.groupby(sorted(minutes), key=lambda minute: minute // _MINUTES):
+        bits = np.zeros(_MINUTES, np.bool_)
+        bits[[minute % _MINUTES for minute in group]] = True
+        packed[(date(1970, 1, 1) + timedelta(days=number)).isoformat()] = np.packbits(bits).tobytes().hex()
+    return packed
+
+
+@dataclass(frozen=True, slots=True)
+class _Overview:
+    """The small part of a manifest that stays in memory."""
+
+    identity: str
+    minutes: Mapping[str, str]
+
+
+@lru_cache(maxsize=65536)
+def _overview(path: Path) -> _Overview:
+    content = storage.read_json(path / "manifest.json")
+    return _Overview(f"{path.name}.{content['code']}{'.raw' if content['raw'] else ''}", content["minutes"])
+
+
+def forget() -> None:
+    """Drop what is remembered of extracts: one has been replaced (its file was read again by newer code)."""
+    _overview.cache_clear()
+    _held.cache_clear()
+    _days_index.cache_clear()
+    _minutes_index.cache_clear()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes whenever an extract comes or goes."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_nlink)
+
+
+@lru_cache(maxsize=16)
+def _held(path: Path, stamp: tuple[int, int]) -> tuple[str, ...]:
+    return tuple(sorted(entry.name for entry in path.iterdir() if _NAME.fullmatch(entry.name))) if stamp != (0, 0) else ()
+
+
+def _by_day(settings: Settings, area: Area) -> Mapping[str, tuple[str, ...]]:
+    path = root(settings)
+    return _days_index(path, _stamp(path), area)
+
+
+@lru_cache(maxsize=64)
+def _days_index(path: Path, stamp: tuple[int, int], area: Area) -> Mapping[str, tuple[str, ...]]:
+    index: dict[str, list[str]] = {}
+    for digest in _held(path, stamp):
+        for day in _area_counts(path / digest, area).days:
+            index.setdefault(day, []).append(digest)
+    return {day: tuple(digests) for day, digests in index.items()}
+
+
+def _area_counts(path: Path, area: Area) -> AreaCounts:
+    kept = path / area_file(area)
+    if kept.exists():
+        return AreaCounts(**storage.read_json(kept))
+    counts = count_area(path / "records.parquet", area)
+    write_area_counts(kept, counts)
+    return counts
+
+
+@lru_cache(maxsize=4)
+def _minutes_index(path: Path, stamp: tuple[int, int]) -> Mapping[str, NDArray[np.bool_]]:
+    """UTC day → which of its minutes any archive has a line of."""
+    index: dict[str, NDArray[np.bool_]] = {}
+    for digest in _held(path, stamp):
+        for day, packed in _overview(path / digest).minutes.items():
+            bits = np.unpackbits(np.frombuffer(bytes.fromhex(packed), np.uint8)).astype(np.bool_)
+            index[day] = index[day] | bits if day in index else bits
+    return index
+
+
+def _alive(settings: Settings, window: Window) -> NDArray[np.bool_]:
+    """For every minute of the window, whether any held archive has a line of it."""
+    path = root(settings)
+    index = _minutes_index(path, _stamp(path))
+    first, last = int(window.start.timestamp()) // 60, -(-int(window.end.timestamp()) // 60)
+    alive = np.zeros(max(last - first, 0), np.bool_)
+    for number in range(first // _MINUTES, last // _MINUTES + 1):
+        bits = index.get((date(1970, 1, 1) + timedelta(days=number)).isoformat())
+        if bits is not None:
+            begin, end = max(number * _MINUTES, first), min((number + 1) * _MINUTES, last)
+            alive[begin - first : end - first] = bits[begin - number * _MINUTES : end - number * _MINUTES]
+    return alive
+
+
+def _silences(alive: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(first minute, length) of each stretch that is not alive."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~alive, [False]]).astype(np.int8)))
+    return [(int(first), int(last - first)) for first, last in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _clock(window: Window, area: Area, minute: int) -> str:
+    moment = min(window.start + timedelta(minutes=minute), window.end)
+    if moment == window.end:
+        return "24:00"
+    return moment.astimezone(area.zone).strftime("%H:%M")
+
+
+def _floats(column: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
+    """A float column with NaN for null."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values: NDArray[np.float64] = pc.fill_null(whole, float("nan")).to_numpy(zero_copy_only=False)
+    return values
