@@ -1,0 +1,32 @@
+"""The configuration as a whole: what settings.py reads, and the rules of all studies, which only their matchers can judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline import matchers, settings
+from pipeline.complaints import Fault, refuse
+from pipeline.errors import SettingsError
+
+
+def load(environ: Mapping[str, str] | None = None, *, need: settings.Need = "all") -> settings.Settings:
+    """Read config/ and the environment, and make every study's matcher once, so that a bad rule is refused before any work.
+
+    Args:
+        environ: the environment; None for this process's.
+        need: as for settings.read.
+
+    Raises:
+        SettingsError: lists every fault with its file, its key, what was got and what is wanted.
+    """
+    found = settings.read(environ, need=need)
+    faults = []
+    for study in found.studies.values():
+        try:
+            matchers.build(study.match)
+        except SettingsError as error:
+            got, _, wanted = error.what.partition("; wanted is ")
+            faults.append(Fault(str(found.config / "studies.toml"), f"[{study.name}] match", got, wanted or error.todo))
+    if faults:
+        refuse(faults)
+    return found

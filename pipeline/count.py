@@ -1,0 +1,133 @@
+"""CountMatches: from one day's tweets and a study's rule to counts, the only thing that a posterior ever reads.
+
+What a match is belongs to matchers/, which tweets there are to clean.py. Retweets are neither trials nor matches; quotes are both,
+by their own text.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import clean, faults, matchers, storage
+from pipeline.errors import MissingData
+from pipeline.progress import Progress, silent
+from pipeline.schema import AUTHOR_COUNTS, MATCHES
+from pipeline.settings import Settings, Study
+
+#: Raise it whenever the same tweets and the same rule would give other files; tests/test_count.py pins the output.
+CODE_VERSION = 1
+
+
+def rule_version(study: Study) -> str:
+    """A digest of the study's rule alone: what `rule_version` says in the tables."""
+    return storage.digest(study.match)
+
+
+def revision(settings: Settings, study_name: str, day: dt.date) -> str:
+    """A digest of all that decides this partition's content: this code, the tweets it is made from, the rule."""
+    study = settings.study(study_name)
+    return storage.digest("count", CODE_VERSION, clean.revision(settings, study.area, day), study.match)
+
+
+def partition(settings: Settings, study_name: str, day: dt.date) -> Path:
+    """Where the counts of one study and local day are: the folder exists exactly if they are complete."""
+    return settings.data / "counts" / f"study={study_name}" / f"date={day}" / f"revision={revision(settings, study_name, day)}"
+
+
+def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress = silent) -> dict[str, Any]:
+    """Count one day of a study; where that is done already, only read what it came to.
+
+    Writes authors.parquet (schema.AUTHOR_COUNTS, sorted, tweets without an author gathered in the last row, whose author is
+    null), matches.parquet (schema.MATCHES, sorted) and manifest.json. Equal input gives equal bytes.
+
+    Returns:
+        The manifest: trials, matches, retweets (number of tweets), authors (known ones with a trial), evidence (trials and matches
+        by kind), and clean's coverage, coverage_reason and synthetic.
+
+    Raises:
+        MissingData: the day's tweets are not there.
+        SettingsError: no such study, or its rule cannot be used.
+    """
+    study = settings.study(study_name)
+    final = partition(settings, study_name, day)
+    if final.is_dir():
+        manifest: dict[str, Any] = storage.read_json(final / "manifest.json")
+        return manifest
+    source = clean.partition(settings, study.area, day)
+    if not source.is_dir():
+        raise MissingData(
+            f"the tweets of {study.area} on {day} are not there; counting {study_name} needs them",
+            todo=f"run CleanTweets --area {study.area} --date {day} first",
+        )
+    progress(None, f"{study_name} {day}: matching")
+    given = storage.read_json(source / "manifest.json")
+    rule = matchers.build(study.match)
+    authors, matched, counts = count(_read(source / "tweets.parquet", exact=rule.exact), rule)
+    manifest = {
+        "study": study_name,
+        "area": study.area,
+        "day": day.isoformat(),
+        **counts,
+        "coverage": given.get("coverage"),
+        "coverage_reason": given.get("coverage_reason"),
+        "synthetic": given["synthetic"],
+        "rule_version": rule_version(study),
+        "source": source.name.removeprefix("revision="),
+        "code_version": CODE_VERSION,
+    }
+    with storage.publish_directory(final) as folder:
+        storage.write_parquet(folder / "authors.parquet", authors)
+        faults.point("count.parquet")
+        storage.write_parquet(folder / "matches.parquet", matched)
+        storage.write_json(folder / "manifest.json", manifest)
+    progress(1.0, f"{study_name} {day}: {counts['matches']:,} of {counts['trials']:,} tweets match")
+    return manifest
+
+
+def _read(path: Path, *, exact: bool) -> pa.Table:
+    """The columns that counting needs; the text as the rule wants it is called `text`."""
+    text = "searchable" if exact else "folded"
+    table = pq.ParquetFile(path).read(["tweet_id", "author_key", "is_retweet", "evidence", text])
+    return table.rename_columns({text: "text"})
+
+
+def count(tweets: pa.Table, rule: matchers.Matcher) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
+    """Count trials and matches: a pure function of tweets in any order.
+
+    Args:
+        tweets: columns tweet_id, author_key, is_retweet, evidence, and text as the rule wants it.
+        rule: decides what a match is.
+
+    Returns:
+        Counts by author (schema.AUTHOR_COUNTS), the tweets that matched (schema.MATCHES), and the sums for the manifest.
+    """
+    trials = tweets.filter(pc.invert(tweets["is_retweet"])).sort_by("tweet_id")
+    trials = trials.append_column("rule", rule.match(trials["text"]))
+    trials = trials.append_column("match", pc.cast(pc.is_valid(trials["rule"]), pa.int64()))
+    authors = _sums(trials, "author_key").cast(AUTHOR_COUNTS)
+    evidence = _sums(trials, "evidence").to_pylist()
+    matched = trials.filter(pc.is_valid(trials["rule"])).select(["tweet_id", "rule"]).cast(MATCHES)
+    return (
+        authors,
+        matched,
+        {
+            "trials": trials.num_rows,
+            "matches": matched.num_rows,
+            "authors": authors.num_rows - authors["author_key"].null_count,
+            "retweets": tweets.num_rows - trials.num_rows,
+            "evidence": {row["evidence"]: {"trials": row["trials"], "matches": row["matches"]} for row in evidence},
+        },
+    )
+
+
+def _sums(trials: pa.Table, key: str) -> pa.Table:
+    """Trials and matches by `key`, sorted by it, null last."""
+    # A group-by in threads gives its groups in any order; the sort makes one of it, keys being distinct.
+    sums = trials.group_by(key, use_threads=False).aggregate([("match", "count"), ("match", "sum")])
+    return sums.select([key, "match_count", "match_sum"]).rename_columns([key, "trials", "matches"]).sort_by(key)
