@@ -188,7 +188,7 @@ def _file(settings: Settings, path: Path, progress: Progress) -> FileReport:
     except OSError as error:
         raise ArchiveError(f"cannot read {path}: {error.strerror or error}", todo="check its permissions") from error
     digest = sha256[:16]
-    raw = settings.imports.keep_raw or any(area.raw for area in settings.areas.values())
+    raw = settings.imports.keep_raw or settings.load.raw or any(area.raw for area in settings.areas.values())
     lock = settings.data / "locks" / f"import-{digest}.lock"
     with storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what=f"import of {path.name}", progress=progress):
         status = "held" if _is_current(settings, digest, raw) else "imported"

@@ -1,0 +1,292 @@
+"""CleanTweets: the raw records of one area and day to one row a tweet, and what was left out by its reason.
+
+What a record is, formats/ and sources/ say; what inside means, geo.evidence; what a text is, text.py. Here they are put together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline import days, extract, faults, formats, storage, text
+from pipeline.days import Window
+from pipeline.errors import MissingData, SettingsError
+from pipeline.formats import Notice, Record
+from pipeline.inputs import Inputs, inputs
+from pipeline.progress import Progress, silent
+from pipeline.schema import DISCARDS, RECORDS, TWEETS
+from pipeline.settings import Area, Settings
+from pipeline.sources import archive
+
+#: Version of this stage: raise it when its output changes (a golden test holds the two together).
+CODE_VERSION: Final = 1
+#: Discards kept for a look, per reason; all are counted.
+SAMPLE: Final = 1000
+ROW_GROUP: Final = 65_536
+
+#: Which of several records of one tweet is kept: the newest version; then the one that knows most; then by where it stood.
+BEST_FIRST: Final = {"tweet_id": True, "version_id": False, "has_point": False, "has_place": False, "length": False, "origin": True}
+
+
+def revision(settings: Settings, area_name: str, day: date) -> str:
+    """Digest of all that decides the partition's content; where no source holds the day, one that no partition ever has."""
+    area = settings.area(area_name)
+    try:
+        wanted = inputs(settings, area_name, day)
+    except MissingData:
+        return storage.digest("clean", CODE_VERSION, "no source", area_name, day)
+    archives = [archive.identity(settings, digest) for digest in wanted.archives]
+    # which other archives were listening decides the coverage, though not the rows
+    observed = () if wanted.x else archive.coverage(settings, area, day)
+    fetched = extract.revision(settings, area_name) if wanted.x else None
+    policy = [area.box.csv, area.timezone, area.largest_place, sorted(area.evidence), keeps_raw(settings, area)]
+    return storage.digest("clean", CODE_VERSION, fetched, archives, observed, policy, storage.digest(author_key(settings).hex()))
+
+
+def partition(settings: Settings, area_name: str, day: date) -> Path:
+    """Where the cleaned tweets lie; the folder exists exactly when the day is whole."""
+    folder = settings.data / "tweets" / f"area={area_name}" / f"date={day.isoformat()}"
+    return folder / f"revision={revision(settings, area_name, day)}"
+
+
+def run(settings: Settings, area_name: str, day: date, *, progress: Progress = silent) -> dict[str, Any]:
+    """Clean one day, unless that has been done; return its manifest.
+
+    Raises:
+        MissingData: no source that may be used holds the day, or its raw partition is gone.
+    """
+    final = partition(settings, area_name, day)
+    if not final.is_dir():
+        area = settings.area(area_name)
+        wanted = inputs(settings, area_name, day)
+        with storage.publish_directory(final) as folder:
+            progress(0.0, f"reading {_sources(wanted)}")
+            day_ = _Day(settings, area, day, wanted)
+            day_.read()
+            progress(0.5, f"{day_.records:,} records")
+            tweets = day_.choose()
+            _write(folder, tweets, day_)
+            storage.write_json(folder / "manifest.json", {**day_.manifest(tweets), "revision": final.name.removeprefix("revision=")})
+            faults.point("clean.publish")
+    content: dict[str, Any] = storage.read_json(final / "manifest.json")
+    progress(1.0, f"{content['rows']:,} tweets")
+    return content
+
+
+def keeps_raw(settings: Settings, area: Area) -> bool:
+    """Whether the column `raw` is filled."""
+    return area.raw or settings.load.raw
+
+
+def author_key(settings: Settings) -> bytes:
+    """The key that author ids are hashed with: GEOBETA_AUTHOR_KEY, else the file author.key in the data folder, made once (0600).
+
+    Raises:
+        SettingsError: the file is empty.
+    """
+    if settings.author_key is not None:
+        return settings.author_key.get_secret_value().encode()
+    path = settings.data / "author.key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        own = path.with_name(f".author.key-{os.getpid()}-{secrets.token_hex(4)}")
+        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(secrets.token_hex(32).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        # a link is made once: of two processes the slower one takes the faster one's key
+        with contextlib.suppress(FileExistsError):
+            os.link(own, path)
+        own.unlink()
+    key = path.read_bytes().strip()
+    if not key:
+        raise SettingsError(f"got the empty file {path}, wanted a key", todo="remove it; a new one is made, and all days are cleaned again")
+    return key
+
+
+def hashed_authors(authors: pa.ChunkedArray, key: bytes) -> pa.Array:
+    """The authors' ids as the first 32 hexadecimal digits of HMAC-SHA256; null stays null. Each id is hashed once."""
+    encoded = authors.combine_chunks().dictionary_encode()
+    known = [hmac.new(key, str(author).encode(), hashlib.sha256).hexdigest()[:32] for author in encoded.dictionary.to_pylist()]
+    return pa.array(known, pa.string()).take(encoded.indices) if known else pa.nulls(len(authors), pa.string())
+
+
+@dataclass
+class _Day:
+    """One area's day being cleaned."""
+
+    settings: Settings
+    area: Area
+    day: date
+    inputs: Inputs
+    records: int = 0
+    notices: Counter[str] = field(default_factory=Counter)
+    discards: Counter[str] = field(default_factory=Counter)
+    _tables: list[pa.Table] = field(default_factory=list)
+    _sample: list[pa.Table] = field(default_factory=list)
+
+    @property
+    def window(self) -> Window:
+        return days.window(self.day, self.area.zone)
+
+    def read(self) -> None:
+        """All records of the day, from all its sources, each with its origin."""
+        if self.inputs.x:
+            for name, page in extract.pages(self.settings, self.area.name, self.day):
+                self._page(f"x/{name}", page)
+        for digest in self.inputs.archives:
+            for table in archive.records(self.settings, digest, self.window):
+                self.records += table.num_rows
+                self._take(table, f"archive/{digest}")
+
+    def _page(self, origin: str, page: dict[str, Any]) -> None:
+        found: list[Record] = []
+        for outcome in formats.parse(page):
+            self.records += 1
+            if isinstance(outcome, Notice):
+                self.notices[outcome.kind] += 1
+            elif not isinstance(outcome, Record):
+                self._discard(outcome.reason, [outcome.tweet_id], origin, outcome.detail)
+            elif not outcome.geotagged:
+                self._discard("no_geo", [outcome.tweet_id], origin)
+            elif not self.window.start <= outcome.created_at < self.window.end:
+                self._discard("wrong_day", [outcome.tweet_id], origin, outcome.created_at.isoformat())
+            else:
+                found.append(outcome)
+        self._take(formats.table(found, raw=keeps_raw(self.settings, self.area)), origin)
+
+    def _take(self, table: pa.Table, origin: str) -> None:
+        if not keeps_raw(self.settings, self.area):
+            table = table.set_column(RECORDS.get_field_index("raw"), "raw", pa.nulls(table.num_rows, pa.string()))
+        self._tables.append(table.append_column("origin", pa.repeat(pa.scalar(origin), table.num_rows)))
+
+    def _discard(self, reason: str, tweet_ids: list[int | None], origin: str | list[str], detail: str | None = None) -> None:
+        room = max(SAMPLE - self.discards[reason], 0)
+        self.discards[reason] += len(tweet_ids)
+        kept = tweet_ids[:room]
+        if kept:
+            origins = [origin] * len(kept) if isinstance(origin, str) else origin[: len(kept)]
+            columns = [
+                pa.repeat(reason, len(kept)),
+                pa.array([detail] * len(kept), pa.string()),
+                pa.array(kept, pa.int64()),
+                pa.array(origins),
+            ]
+            self._sample.append(pa.Table.from_arrays(columns, schema=DISCARDS))
+
+    def choose(self) -> pa.Table:
+        """One row a tweet, those inside the area only, in the columns of schema.TWEETS and sorted by tweet_id."""
+        schema = RECORDS.append(pa.field("origin", pa.string()))
+        table = pa.concat_tables(self._tables) if self._tables else schema.empty_table()
+        table = self._one_a_tweet(table)
+        kinds = archive.evidence_of(table, self.area)
+        wanted = np.isin(kinds.astype(str), self.area.evidence)
+        for reason, chosen in (
+            ("outside", kinds == "outside"),
+            ("nowhere", kinds == "nowhere"),
+            ("other_evidence", ~wanted & (kinds != "outside") & (kinds != "nowhere")),
+        ):
+            self._discard_rows(reason, table, chosen)
+        return self._finished(table.filter(pa.array(wanted)), kinds[wanted])
+
+    def _one_a_tweet(self, table: pa.Table) -> pa.Table:
+        frame = table.select(["tweet_id", "version_id", "longitude", "place_west", "origin"]).to_pandas(types_mapper=pd.ArrowDtype)
+        frame["has_point"] = frame["longitude"].notna()
+        frame["has_place"] = frame["place_west"].notna()
+        frame["length"] = pd.Series(pc.utf8_length(table.column("text")).to_numpy(), index=frame.index)
+        # stable: what is equal in all of these stays in the order in which it stood in its source
+        frame = frame.sort_values(list(BEST_FIRST), ascending=list(BEST_FIRST.values()), kind="stable")
+        surplus = frame["tweet_id"].duplicated().to_numpy(dtype=bool)
+        newest = frame.groupby("tweet_id", sort=False)["version_id"].transform("first")
+        older = (frame["version_id"] != newest).to_numpy(dtype=bool)
+        order: NDArray[np.int64] = frame.index.to_numpy(dtype=np.int64)
+        table = table.take(pa.array(order))
+        self._discard_rows("older_version", table, surplus & older)
+        self._discard_rows("duplicate", table, surplus & ~older)
+        return table.filter(pa.array(~surplus))
+
+    def _discard_rows(self, reason: str, table: pa.Table, chosen: NDArray[np.bool_]) -> None:
+        rows = table.select(["tweet_id", "origin"]).filter(pa.array(chosen))
+        if rows.num_rows:
+            self._discard(reason, rows.column("tweet_id").to_pylist(), rows.column("origin").to_pylist())
+
+    def _finished(self, table: pa.Table, kinds: NDArray[np.object_]) -> pa.Table:
+        tidy = text.tidy_all(table.column("text"))
+        searchable = text.searchable_all(tidy)
+        made = {
+            "author_key": hashed_authors(table.column("author_id"), author_key(self.settings)),
+            "text": tidy,
+            "searchable": searchable,
+            "folded": text.fold_all(searchable),
+            "evidence": pa.array(kinds, pa.string()),
+        }
+        columns = [made[column.name] if column.name in made else _storable(table.column(column.name)) for column in TWEETS]
+        return pa.Table.from_arrays(columns, schema=TWEETS)
+
+    def sample(self) -> pa.Table:
+        """The discards kept for a look."""
+        return pa.concat_tables(self._sample) if self._sample else DISCARDS.empty_table()
+
+    def manifest(self, tweets: pa.Table) -> dict[str, Any]:
+        """Counts and sources; records = rows + discards + notices."""
+        fetched = extract.manifest(self.settings, self.area.name, self.day) if self.inputs.x else {}
+        # X gives a whole day or fails; an archive holds what somebody's stream caught
+        observed, reason = (1.0, "") if self.inputs.x else archive.coverage(self.settings, self.area, self.day)
+        named = [("sandbox" if fetched["synthetic"] else "x")] if self.inputs.x else []
+        return {
+            "area": self.area.name,
+            "day": self.day.isoformat(),
+            "window": [self.window.start.isoformat(), self.window.end.isoformat()],
+            "records": self.records,
+            "rows": tweets.num_rows,
+            "discards": dict(sorted(self.discards.items())),
+            "notices": dict(sorted(self.notices.items())),
+            "evidence": dict(sorted(Counter(tweets.column("evidence").to_pylist()).items())),
+            "coverage": observed,
+            "coverage_reason": reason,
+            "synthetic": bool(fetched.get("synthetic", False)),
+            "sources": [*named, *(f"archive {digest}" for digest in self.inputs.archives)],
+            "posts": fetched.get("posts", 0),
+            "pages": len(fetched.get("pages", ())),
+            "requests": fetched.get("requests", 0),
+        }
+
+
+def _storable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column without NUL, which PostgreSQL's text cannot hold."""
+    return pc.replace_substring(column, "\x00", "\ufffd") if pa.types.is_string(column.type) else column
+
+
+def _slices(table: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, max(table.num_rows, 1), ROW_GROUP):
+        yield table.slice(start, ROW_GROUP)
+
+
+def _write(folder: Path, tweets: pa.Table, day: _Day) -> None:
+    with storage.parquet_writer(folder / "tweets.parquet", TWEETS) as writer:
+        for number, piece in enumerate(_slices(tweets)):
+            writer.write_table(piece)
+            if number == 0:
+                faults.point("clean.parquet")
+    storage.write_parquet(folder / "discards.parquet", day.sample())
+
+
+def _sources(wanted: Inputs) -> str:
+    archives = f"{len(wanted.archives)} archives" if wanted.archives else ""
+    return " and ".join(part for part in ("the pages of X" if wanted.x else "", archives) if part)
