@@ -81,6 +81,12 @@ def url(settings: Settings) -> str:
     return _address(settings).render_as_string(hide_password=False)
 
 
+def password(settings: Settings) -> str | None:
+    """The password in the address, so that it can be kept out of what people read."""
+    given = _address(settings).password
+    return None if given is None else str(given)
+
+
 def libpq_url(settings: Settings) -> str:
     """The address for psql, pg_dump and every other program of libpq, password and all."""
     address = _address(settings)
