@@ -1,0 +1,268 @@
+"""The X API's query language, the part of it that geobeta and its tests speak: parsed, checked, and asked of a made-up tweet.
+
+AND (a space) binds before OR; parentheses group; `-` negates what follows. What X refuses is refused here, in words like its own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from pipeline import geo
+from pipeline.boxes import EARTH_RADIUS_KM
+from pipeline.errors import SettingsError
+from pipeline.sandbox.city import Tweet
+
+#: Whether a tweet satisfies a part of a query.
+Test: TypeAlias = Callable[[Tweet], bool]
+
+MILE_KM: Final = 1.609344
+TOKEN: Final = re.compile(r'\s+|(?P<open>\()|(?P<close>\))|(?P<not>-)(?=\S)|(?P<term>[a-z_]+:(?:\[[^\]]*\]|"[^"]*")|"[^"]*"|[^\s()"]+)')
+WORD: Final = re.compile(r"\w+")
+
+
+class QueryRefused(ValueError):
+    """The query is none: the message is what a 400 would say."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parsed query. `stands_alone`: X wants at least one such part on every way through the query."""
+
+    test: Test
+    stands_alone: bool
+
+
+def parse(text: str, *, limit: int = 1024) -> Query:
+    """Parse a query.
+
+    Raises:
+        QueryRefused: it is too long, not well formed, uses an unknown operator, asks for too large a region, or has no part that
+            may stand alone (facts/x-api.md).
+    """
+    if not text.strip():
+        raise QueryRefused("'query' must not be empty")
+    if len(text) > limit:
+        raise QueryRefused(f"'query' must be at most {limit} characters; it has {len(text)}")
+    parser = _Parser(_tokens(text))
+    query = parser.either()
+    if parser.here()[0] != "end":
+        raise QueryRefused(f"no viable alternative at input '{parser.here()[1]}'")
+    if not query.stands_alone:
+        raise QueryRefused("There must be at least one operator that may stand alone; is:, has: and lang: need another beside them")
+    return query
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    found, position = [], 0
+    while position < len(text):
+        match = TOKEN.match(text, position)
+        if match is None:
+            raise QueryRefused(f"missing closing quote at '{text[position : position + 20]}'")
+        position = match.end()
+        if match.lastgroup:
+            kind = "or" if match.group() == "OR" else match.lastgroup
+            found.append((kind, match.group()))
+    return found
+
+
+class _Parser:
+    """Recursive descent: either := both (OR both)*; both := part+; part := - part | ( either ) | term."""
+
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self.tokens = [*tokens, ("end", "<end>")]
+        self.position = 0
+
+    def here(self) -> tuple[str, str]:
+        return self.tokens[self.position]
+
+    def take(self) -> tuple[str, str]:
+        self.position += 1
+        return self.tokens[self.position - 1]
+
+    def either(self) -> Query:
+        parts = [self.both()]
+        while self.here()[0] == "or":
+            self.take()
+            parts.append(self.both())
+        if len(parts) == 1:
+            return parts[0]
+        tests = tuple(part.test for part in parts)
+        return Query(lambda tweet: any(test(tweet) for test in tests), all(part.stands_alone for part in parts))
+
+    def both(self) -> Query:
+        parts = [self.part()]
+        while self.here()[0] in ("open", "not", "term"):
+            parts.append(self.part())
+        if len(parts) == 1:
+            return parts[0]
+        tests = tuple(part.test for part in parts)
+        return Query(lambda tweet: all(test(tweet) for test in tests), any(part.stands_alone for part in parts))
+
+    def part(self) -> Query:
+        kind, text = self.take()
+        if kind == "not":
+            denied = self.part().test
+            return Query(lambda tweet: not denied(tweet), False)
+        if kind == "open":
+            inner = self.either()
+            if self.take()[0] != "close":
+                raise QueryRefused("missing ')'")
+            return inner
+        if kind != "term":
+            raise QueryRefused(f"no viable alternative at input '{text}'")
+        return _term(text)
+
+
+def _term(text: str) -> Query:
+    operator, colon, value = text.partition(":")
+    if colon and re.fullmatch(r"[a-z_]+", operator):
+        if operator not in OPERATORS:
+            raise QueryRefused(f"'{operator}' is no operator that this endpoint knows")
+        make, alone = OPERATORS[operator]
+        return Query(make(value), alone)
+    if text.startswith("#"):
+        tag = text[1:].casefold()
+        return Query(lambda tweet: tag in _hashtags(tweet.text), True)
+    words = _words(text)
+    if not words:
+        symbol = text.strip('"')
+        return Query(lambda tweet: symbol in tweet.text, True)
+    return Query(lambda tweet: _has(_words(tweet.text), words), True)
+
+
+@lru_cache(maxsize=65536)
+def _words(text: str) -> tuple[str, ...]:
+    # case does not matter, accents do (belief)
+    return tuple(WORD.findall(text.casefold()))
+
+
+def _has(words: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    return any(words[start : start + len(wanted)] == wanted for start in range(len(words) - len(wanted) + 1))
+
+
+@lru_cache(maxsize=65536)
+def _hashtags(text: str) -> frozenset[str]:
+    return frozenset(tag.casefold() for tag in re.findall(r"(?<!\w)#(\w+)", text))
+
+
+def _numbers(value: str, count: int, wanted: str) -> list[str]:
+    parts = value.strip("[]").split()
+    if not (value.startswith("[") and value.endswith("]")) or len(parts) != count:
+        raise QueryRefused(f"got '{value}', wanted {wanted}")
+    return parts
+
+
+def _degrees(parts: list[str], wanted: str) -> list[float]:
+    try:
+        return [float(part) for part in parts]
+    except ValueError as error:
+        raise QueryRefused(f"got {' '.join(parts)!r}, wanted {wanted}") from error
+
+
+def _bounding_box(value: str) -> Test:
+    wanted = "bounding_box:[west_long south_lat east_long north_lat]"
+    west, south, east, north = _degrees(_numbers(value, 4, wanted), wanted)
+    # over the antimeridian a box must be split in two (facts/x-api.md)
+    if west > east:
+        raise QueryRefused("bounding_box: west_long must be less than east_long")
+    try:
+        box = geo.BoundingBox(west, south, east, north)
+    except SettingsError as error:
+        raise QueryRefused(f"bounding_box: {error.what}") from error
+    if max(geo.sides_miles(box)) >= geo.LIMIT_MILES:
+        raise QueryRefused(f"bounding_box: width and height must be less than {geo.LIMIT_MILES:g}mi")
+    return _within(lambda longitude, latitude: bool(box.contains(np.array([longitude]), np.array([latitude]))[0]))
+
+
+def _point_radius(value: str) -> Test:
+    wanted = "point_radius:[longitude latitude radius], the radius in mi or km"
+    parts = _numbers(value, 3, wanted)
+    longitude, latitude = _degrees(parts[:2], wanted)
+    match = re.fullmatch(r"([0-9.]+)(mi|km)", parts[2])
+    if match is None or abs(longitude) > 180 or abs(latitude) > 90:
+        raise QueryRefused(f"got '{value}', wanted {wanted}")
+    radius_km = _degrees([match[1]], wanted)[0] * (MILE_KM if match[2] == "mi" else 1.0)
+    # "under 25 miles"; the answers recorded from the real service include a radius of 25mi itself
+    if radius_km > geo.LIMIT_MILES * MILE_KM:
+        raise QueryRefused(f"point_radius: radius must be less than {geo.LIMIT_MILES:g}mi")
+    return _within(lambda east, north: distance_km(longitude, latitude, east, north) <= radius_km)
+
+
+def _within(inside: Callable[[float, float], bool]) -> Test:
+    """Containment as recorded from the real service: the point inside, else the centre of the place (facts/x-api.md)."""
+
+    @lru_cache(maxsize=4096)
+    def centre_inside(longitude: float, latitude: float) -> bool:
+        return inside(longitude, latitude)
+
+    return lambda tweet: (tweet.point is not None and inside(*tweet.point)) or centre_inside(*tweet.place.centre)
+
+
+def distance_km(longitude: float, latitude: float, other_longitude: float, other_latitude: float) -> float:
+    """Great-circle distance between two points in degrees, by the haversine formula on a sphere of the mean radius."""
+    one, other = math.radians(latitude), math.radians(other_latitude)
+    half = math.radians(other_longitude - longitude) / 2
+    square = math.sin((other - one) / 2) ** 2 + math.cos(one) * math.cos(other) * math.sin(half) ** 2
+    return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(square)))
+
+
+def _place(value: str) -> Test:
+    wanted = value.strip('"').casefold()
+    return lambda tweet: wanted in (tweet.place.id, tweet.place.name.casefold(), tweet.place.full_name.casefold())
+
+
+def _place_country(value: str) -> Test:
+    if not re.fullmatch(r"[A-Za-z]{2}", value):
+        raise QueryRefused(f"got place_country:{value}, wanted a code of two letters")
+    return lambda tweet: tweet.place.country_code == value.upper()
+
+
+def _lang(value: str) -> Test:
+    if not re.fullmatch(r"[a-z]{2,3}", value):
+        raise QueryRefused(f"got lang:{value}, wanted a language code such as es")
+    return lambda tweet: tweet.lang == value
+
+
+def _is(value: str) -> Test:
+    tests: dict[str, Test] = {
+        # a retweet has no place, and the made-up city has none
+        "retweet": lambda tweet: False,
+        "reply": lambda tweet: tweet.reference is not None and tweet.reference[0] == "replied_to",
+        "quote": lambda tweet: tweet.reference is not None and tweet.reference[0] == "quoted",
+    }
+    return _one_of("is", value, tests)
+
+
+def _has_operator(value: str) -> Test:
+    tests: dict[str, Test] = {
+        "geo": lambda tweet: True,
+        "hashtags": lambda tweet: bool(_hashtags(tweet.text)),
+        "mentions": lambda tweet: "@" in tweet.text,
+        "links": lambda tweet: "https://" in tweet.text,
+    }
+    return _one_of("has", value, tests)
+
+
+def _one_of(operator: str, value: str, tests: dict[str, Test]) -> Test:
+    if value not in tests:
+        raise QueryRefused(f"got {operator}:{value}, wanted one of {', '.join(tests)}")
+    return tests[value]
+
+
+#: Operator → how to make its test, and whether it may stand alone (facts/x-api.md).
+OPERATORS: Final[dict[str, tuple[Callable[[str], Test], bool]]] = {
+    "bounding_box": (_bounding_box, True),
+    "point_radius": (_point_radius, True),
+    "place": (_place, True),
+    "place_country": (_place_country, True),
+    "lang": (_lang, False),
+    "is": (_is, False),
+    "has": (_has_operator, False),
+}

@@ -1,0 +1,350 @@
+"""The X API v2 through tweepy: one page of a search at a time, patient with what passes, plain about what does not.
+
+What belongs here: requests, waiting, and what each refusal means. What to ask for and what to keep is extract.py's affair.
+Every oddity below comes from shared facts (x-api.md) or from tweepy 4.17's source.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+import tenacity
+import tweepy
+
+from pipeline.days import Window
+from pipeline.errors import MissingData, PipelineError, SettingsError, SourceUnavailable, TransientError, UnexpectedAnswer
+from pipeline.progress import Progress, silent
+from pipeline.sources import x_answers
+from pipeline.sources.x_adapter import HOST, Adapter
+
+#: Version of what is asked for (fields, query form): part of the extraction's revision.
+CODE: Final = 1
+
+#: Never `author_id`: each included user may be billed (facts/x-api.md).
+EXPANSIONS: Final = ("geo.place_id",)
+TWEET_FIELDS: Final = (
+    "author_id",
+    "created_at",
+    "edit_history_tweet_ids",
+    "geo",
+    "id",
+    "lang",
+    "note_tweet",
+    "referenced_tweets",
+    "source",
+    "text",
+)
+PLACE_FIELDS: Final = ("country", "country_code", "full_name", "geo", "id", "name", "place_type")
+
+#: What belongs to every query: a retweet has no place and would only count wrongly (facts/x-api.md).
+SUFFIX: Final = " -is:retweet"
+
+#: A page near the edge of the recent window must still be there after a wait for the rate limit, and clocks differ.
+RECENT_MARGIN: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One of the two search endpoints and its limits."""
+
+    name: str
+    largest_page: int
+    query_length: int
+    #: seconds that must lie between two requests
+    spacing: float
+
+
+RECENT: Final = Endpoint("search/recent", 100, 512, 0.0)
+ALL: Final = Endpoint("search/all", 500, 1024, 1.0)
+ENDPOINTS: Final = {endpoint.name: endpoint for endpoint in (RECENT, ALL)}
+
+
+def endpoint_for(window: Window, now: datetime, *, recent_days: int = 7, archive_search: bool = True) -> Endpoint:
+    """The endpoint that reaches back to `window` at `now`: search/recent while its start is inside the last days, else search/all.
+
+    Raises:
+        MissingData: only search/all reaches so far back, and the settings say not to use it.
+    """
+    if window.start >= now - timedelta(days=recent_days) + RECENT_MARGIN:
+        return RECENT
+    if archive_search:
+        return ALL
+    raise MissingData(
+        f"the day began at {window.start:%Y-%m-%d %H:%M} UTC, and search/recent reaches back {recent_days} days only",
+        todo="set archive_search = true under [x] in settings.toml if the account may use search/all, or import an archive of the day",
+    )
+
+
+def queries(clauses: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
+    """As few queries as hold all clauses, in their order, each at most `limit` characters: `(a OR b) -is:retweet`.
+
+    The parentheses matter: AND binds before OR, so without them all but one clause would ask for retweets too.
+
+    Raises:
+        SettingsError: one clause alone is too long, or there is none.
+    """
+    groups: list[list[str]] = []
+    room = limit - len("()") - len(SUFFIX)
+    for clause in clauses:
+        if len(clause) > room:
+            raise SettingsError(f"got a clause of {len(clause)} characters, wanted at most {room}: {clause}", todo="see areas.toml")
+        if groups and len(" OR ".join([*groups[-1], clause])) <= room:
+            groups[-1].append(clause)
+        else:
+            groups.append([clause])
+    if not groups:
+        raise SettingsError("got no geo clause at all, wanted at least one", todo="see the area's box in areas.toml")
+    return tuple(f"({' OR '.join(group)}){SUFFIX}" for group in groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as received, and what its reader needs of it."""
+
+    body: bytes
+    status: int
+    posts: int
+    next_token: str | None
+    oldest_id: int | None
+    oldest_at: str | None
+    synthetic: bool
+
+
+@dataclass(slots=True)
+class Waits:
+    """How often and how long a client waited before trying again."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Client:
+    """A patient client of the two search endpoints.
+
+    Args:
+        token: the bearer token; it goes into the Authorization header and nowhere else.
+        base_url: scheme and host (and path) that stand in for https://api.twitter.com; None for the real one.
+        timeout_seconds: for a connection, and between two bytes of an answer.
+        attempts: how often one page is asked for.
+        longest_wait_seconds: a longer wait is not waited but raised.
+        pace: a file by which all processes keep the spacing that search/all wants; None: no spacing (the sandbox).
+        on_request: called before every request that goes out, retries included.
+    """
+
+    token: str = field(repr=False)
+    base_url: str | None = None
+    timeout_seconds: float = 30.0
+    attempts: int = 6
+    longest_wait_seconds: float = 960.0
+    pace: Path | None = None
+    on_request: Callable[[], None] = lambda: None
+    progress: Progress = silent
+    waits: Waits = field(default_factory=Waits)
+    _adapter: Adapter = field(init=False, repr=False)
+    _tweepy: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_token(self.token)
+        hush()
+        self._adapter = Adapter(self.base_url, timeout=self.timeout_seconds, on_request=self.on_request)
+        # wait_on_rate_limit: a 429 without a reset header made it send 975 requests back to back (facts/x-api.md)
+        self._tweepy = tweepy.Client(self.token, return_type=requests.Response, wait_on_rate_limit=False)
+        session = self._tweepy.session
+        session.mount(HOST, self._adapter)
+        # a redirect would carry the query to a host that nobody has named
+        session.max_redirects = 0
+        # an authorisation that adds nothing: without one, an entry for the host in ~/.netrc would replace the token
+        session.auth = _leave
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._tweepy.session.close()
+
+    def page(
+        self,
+        endpoint: Endpoint,
+        query: str,
+        window: Window,
+        *,
+        page_size: int | None = None,
+        next_token: str | None = None,
+        until_id: int | None = None,
+    ) -> Page:
+        """One page of the search, newest first; start of the window inclusive, end exclusive.
+
+        Args:
+            page_size: posts a page; None, or more than the endpoint gives: its largest.
+            next_token: from the page before, with everything else unchanged.
+            until_id: only posts older than this one: the way on where a token is refused.
+
+        Raises:
+            TransientError: still failing after `attempts`, or the wait would be longer than `longest_wait_seconds`.
+            SourceRefused, UnexpectedAnswer: a person is needed.
+        """
+        call = self._tweepy.search_recent_tweets if endpoint is RECENT else self._tweepy.search_all_tweets
+        wanted = {
+            "start_time": window.start,
+            "end_time": window.end,
+            "max_results": min(page_size or endpoint.largest_page, endpoint.largest_page),
+            "next_token": next_token,
+            "until_id": until_id,
+            "expansions": list(EXPANSIONS),
+            "tweet_fields": list(TWEET_FIELDS),
+            "place_fields": list(PLACE_FIELDS),
+        }
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            wait=self._wait,
+            stop=self._stop,
+            sleep=self._sleep,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        page: Page = retrying(self._once, call, endpoint, query, wanted)
+        return page
+
+    def _once(self, call: Callable[..., requests.Response], endpoint: Endpoint, query: str, wanted: Mapping[str, object]) -> Page:
+        if endpoint.spacing and self.pace is not None:
+            keep_pace(self.pace, endpoint.spacing)
+        hush()
+        self._adapter.last = None
+        try:
+            response = call(query, **wanted)
+        except requests.RequestException as error:
+            raise x_answers.unreachable(error, self.base_url or HOST) from error
+        except (tweepy.TweepyException, AttributeError, TypeError, ValueError, KeyError) as error:
+            # tweepy's own errors trip over bodies that are not objects (a list under a 5xx) and over odd reset headers
+            last = self._adapter.last
+            if last is None or last.status_code < 300:
+                raise
+            raise x_answers.refusal(last, endpoint.name, query) from error
+        return read(response)
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        retry_after = getattr(error, "retry_after", None)
+        if retry_after is not None:
+            return max(float(retry_after), 0.0)
+        # half of it chance, so that several clients do not come back at one moment; a minute at most
+        return float(tenacity.wait_random_exponential(multiplier=1, max=min(60.0, self.longest_wait_seconds / 16))(state))
+
+    def _stop(self, state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= self.attempts or state.upcoming_sleep > self.longest_wait_seconds
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        what = error.what if isinstance(error, PipelineError) else str(error)
+        self.progress(None, f"{what}; trying again in {state.upcoming_sleep:.0f} s (attempt {state.attempt_number + 1} of {self.attempts})")
+
+    def _sleep(self, seconds: float) -> None:
+        self.waits.count += 1
+        self.waits.seconds += seconds
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if seconds - left > 1:
+                self.progress(None, f"waiting for X: {left:.0f} s left")
+            time.sleep(min(left, 15.0))
+
+
+def read(response: requests.Response) -> Page:
+    """Check a 200 and take from it what paging needs.
+
+    Raises:
+        SourceUnavailable: the body is no JSON (a gateway's HTML, a cut answer): trying again may help.
+        UnexpectedAnswer: JSON, but no search answer.
+    """
+    body = response.content
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        kind = response.headers.get("content-type", "no content type")
+        raise SourceUnavailable(
+            f"got {len(body)} bytes of {kind} that are no whole JSON with status {response.status_code}, wanted a page of posts",
+            todo="usually passes; if not, see whether X_BASE_URL is the API",
+        ) from error
+    meta = document.get("meta") if isinstance(document, dict) else None
+    posts = document.get("data", []) if isinstance(document, dict) else None
+    if not isinstance(meta, dict) or not isinstance(posts, list):
+        told = "; ".join(x_answers.messages(document)) or f"a {type(document).__name__} of {len(body)} bytes"
+        raise UnexpectedAnswer(
+            f"got an answer of status {response.status_code} with {told}, wanted `data` (a list) and `meta`",
+            todo="see whether X_BASE_URL is the API, and whether the API has changed its answers",
+        )
+    named = (post for post in posts if isinstance(post, dict) and str(post.get("id", "")).isdigit())
+    oldest = min(named, key=lambda post: int(post["id"]), default=None)
+    token = meta.get("next_token")
+    return Page(
+        body=body,
+        status=response.status_code,
+        posts=len(posts),
+        next_token=str(token) if token else None,
+        oldest_id=int(oldest["id"]) if oldest else None,
+        oldest_at=oldest.get("created_at") if oldest else None,
+        synthetic=response.headers.get("x-geobeta-synthetic", "").lower() == "true",
+    )
+
+
+def keep_pace(path: Path, spacing: float) -> None:
+    """Wait until `spacing` seconds have passed since any process on this machine last passed here with this file.
+
+    The file holds the monotonic clock's reading, which all processes of one boot share.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        try:
+            last = float(stream.read())
+        except ValueError:
+            last = 0.0
+        # a reading in the future is from before a restart of the machine
+        time.sleep(min(max(last + spacing - time.monotonic(), 0.0), spacing))
+        stream.seek(0)
+        stream.truncate()
+        stream.write(repr(time.monotonic()))
+
+
+class _NoHeaders(logging.Filter):
+    """Drops tweepy's debug records: they print the Authorization header."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno > logging.DEBUG
+
+
+_NO_HEADERS = _NoHeaders()
+
+
+def hush() -> None:
+    """Keep tweepy from logging the token, whatever level the root or a later logging configuration sets.
+
+    The level spares the formatting; the filter holds where somebody sets the level back.
+    """
+    for name in ("tweepy", "tweepy.client"):
+        logger = logging.getLogger(name)
+        if logger.getEffectiveLevel() < logging.INFO:
+            logger.setLevel(logging.INFO)
+        if _NO_HEADERS not in logger.filters:
+            logger.addFilter(_NO_HEADERS)
+
+
+def _leave(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _check_token(token: str) -> None:
+    # requests would print the whole header in its complaint about such a token
+    if not token or not token.isascii() or any(character <= " " or character == "\x7f" for character in token):
+        raise SettingsError(
+            "got a bearer token that is empty or holds white space or other characters that no token has (not shown here)",
+            todo="put the app's bearer token, and nothing else, into X_BEARER_TOKEN",
+        )
