@@ -50,7 +50,7 @@ def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress 
     content = [
         Rows("tweets", scope, _batches(folder / "tweets.parquet", columns, manifest["rows"], progress)),
         Rows("discards", scope, _batch({"reason": pa.string(), "rows": pa.int64()}, *manifest["discards"].items())),
-        Rows("coverage", scope, _coverage(manifest)),
+        Rows("coverage", scope, _coverage(manifest), digested=False),
     ]
     with database.transaction(settings) as connection:
 
@@ -79,7 +79,7 @@ def counts(settings: Settings, study_name: str, day: date, *, progress: Progress
     folder, study = count.partition(settings, study_name, day), settings.study(study_name)
     area = settings.area(study.area)
     manifest = read_json(folder / "manifest.json")
-    authors = pq.read_table(folder / "authors.parquet", columns=schema.AUTHOR_COUNTS.names)
+    authors = pq.ParquetFile(folder / "authors.parquet").read(schema.AUTHOR_COUNTS.names)
     _refuse_contradiction(study_name, day, manifest, authors)
     revision = count.revision(settings, study_name, day)
     inputs = clean.partition(settings, study.area, day) / "manifest.json"

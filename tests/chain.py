@@ -38,7 +38,9 @@ prior = { alpha = 1.0, beta = 9.0 }
 #: What differs between two runs that made the same: when, and by which run.
 VOLATILE = {
     "partitions": ("loaded_at", "run_id"),
-    "posterior_history": ("published_at", "run_id", "id"),
+    "posterior_history": ("published_at", "run_id", "id", "replaced_at", "replaced_by"),
+    # after a kill a page may be fetched once more
+    "coverage": ("requests",),
     "posteriors": ("published_at", "updated_at", "run_id"),
     "areas": ("first_seen", "recorded_at", "valid_from"),
     "studies": ("first_seen", "recorded_at", "valid_from"),
