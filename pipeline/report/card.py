@@ -198,7 +198,7 @@ def _observed(known: StudyDays) -> str:
 
 def _made(latest: dict[str, Any], changes: int) -> str:
     made_by = "" if pd.isna(latest["marker"]) else f", revision {latest['marker']}"
-    run = "" if pd.isna(latest["run_id"]) else f", run {latest['run_id']}"
+    run = "" if pd.isna(latest["run_id"]) else f", run {str(latest['run_id'])[:8]}"
     restated = f"; {words.counted(changes, 'published number')} restated since" if changes else ""
     return f"{pd.Timestamp(latest['published_at']).tz_convert('UTC'):%Y-%m-%d %H:%M} UTC{made_by}{run}{restated}"
 

@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline import database, posterior
+from pipeline import database, ledger, posterior
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
 from pipeline.report import data, table, words
@@ -139,7 +139,7 @@ def _publish(settings: Settings, day: date, seen: str, names: list[str]) -> bool
         database.lock(connection, "report")
         if data.read(connection, names, day).digest != seen:
             return False
-        marker = database.Marker(revision(settings, day), len(names), source_digest=seen)
+        marker = database.Marker(revision(settings, day), len(names), source_digest=seen, run_id=ledger.current())
         database.write_marker(connection, ("report", "", day), marker)
     return True
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from pipeline import count, database, matchers, posterior, text
+from pipeline.errors import MissingData
 from pipeline.report import data, words
 from pipeline.sandbox import city
 from pipeline.settings import Settings, Study
@@ -47,7 +48,7 @@ class Row:
 
 
 def rows(settings: Settings, day: date) -> list[Row]:
-    """The newest share, not after `day`, of every study that has started by then: two queries."""
+    """The newest share, not after `day`, of every study that has started by then."""
     studies = [study for study in settings.studies.values() if study.start <= day]
     with database.transaction(settings) as connection:
         snapshot = data.read(connection, [study.name for study in studies], day)
@@ -62,8 +63,16 @@ def days_of(settings: Settings, study: Study, day: date, snapshot: data.Snapshot
         study.start,
         day,
         posterior_revision=posterior.revision(settings, study.name),
-        count_revision=lambda counted: count.revision(settings, study.name, counted),
+        count_revision=lambda counted: _count_revision(settings, study, counted),
     )
+
+
+def _count_revision(settings: Settings, study: Study, day: date) -> str:
+    try:
+        return count.revision(settings, study.name, day)
+    except MissingData:
+        # No source may give that day any more (an archive came, and made-up days are out): whatever is stored is not current.
+        return ""
 
 
 def truth(settings: Settings, study: Study, known: data.StudyDays) -> float | None:

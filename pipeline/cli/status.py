@@ -1,0 +1,139 @@
+"""`status`: where everything stands, at a glance. Starts nothing and writes nothing."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.options import positive
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.settings import Settings, Study
+
+HELP = """Show where everything stands: sources, database, every study's newest day, what is missing, and the last runs.
+
+A day is missing when nothing current is counted of it, partial when it was observed in part, stale when its number was made
+by an earlier rule, box or prior. Starts nothing and writes nothing."""
+EXAMPLE = "python -m pipeline status --runs 20"
+
+_RUNS = """
+select task, parameters, status, started_at, ended_at, rows_out, requests, error
+from task_runs
+order by started_at desc
+limit :most
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """--runs N."""
+    parser.add_argument("--runs", type=positive, default=5, metavar="N", help="how many of the last runs to show (default: 5)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print it."""
+    from datetime import UTC, datetime
+
+    from pipeline import configuration, plan
+    from pipeline.cli.terminal import console
+
+    settings = configuration.load()
+    now = datetime.now(UTC)
+    out = console()
+    out.print(f"tweets:   {_source(settings)}", markup=False)
+    with plan.peek(settings) as connection:
+        out.print(f"database: {_database(settings, connection)}", markup=False)
+        _studies(settings, connection, now, out)
+        if connection is not None:
+            _runs(connection, options.runs, now, out)
+    return 0
+
+
+def _source(settings: Settings) -> str:
+    from pipeline.sandbox import lifecycle
+
+    if not settings.synthetic:
+        return f"X API at {settings.base_url or 'api.x.com'}"
+    if settings.base_url:
+        return f"no token; the server at {settings.base_url}, marked synthetic"
+    found = lifecycle.status(settings)
+    state = f"running at {found['url']}" if found else "not running; starts when needed"
+    return f"no token; the sandbox's made-up city, marked synthetic ({state})"
+
+
+def _database(settings: Settings, connection: Any) -> str:
+    from pipeline import embedded
+
+    if settings.database_url is not None:
+        where = "the server of DATABASE_URL"
+        return f"{where} answers" if connection is not None else f"{where} answers; no tables yet (the first run makes them)"
+    if not embedded.seems_running(settings):
+        return "embedded, stopped: `python -m pipeline database start` to see what it holds (a run starts it too)"
+    return "embedded, running" if connection is not None else "embedded, running; no tables yet (the first run makes them)"
+
+
+def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -> None:
+    from datetime import timedelta
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from pipeline import days
+    from pipeline.report import data
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("study", "newest day", "share", "95 % interval", "missing", "partial", "next day"):
+        table.add_column(heading, overflow="fold")
+    studies = list(settings.studies.values())
+    newest = {study.name: days.last_over(settings.area(study.area).zone, now, settings.x.settle) for study in studies}
+    snapshot = data.read(connection, list(newest), max(newest.values())) if connection is not None and newest else None
+    for study in studies:
+        zone = settings.area(study.area).zone
+        upcoming = max(newest[study.name] + timedelta(days=1), study.start)
+        until = days.over_at(upcoming, zone, settings.x.settle)
+        told = [""] * 5 if snapshot is None else _study(settings, study, newest[study.name], snapshot)
+        table.add_row(escape(study.name), *told, f"{upcoming} is over at {until:%Y-%m-%d %H:%M} UTC")
+    out.print()
+    out.print(table)
+
+
+def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> list[str]:
+    from pipeline.report import table, words
+
+    if study.start > newest:
+        return ["not begun", "", "", "", ""]
+    known = table.days_of(settings, study, newest, snapshot)
+    missing, partial = known.of_status("missing"), known.of_status("partial")
+    shown = ["none", "", ""]
+    if known.latest is not None:
+        low, high = known.latest["lower_95"], known.latest["upper_95"]
+        stale = "" if known.current else " (stale)"
+        shown = [f"{known.latest_day}{stale}", words.percent(known.latest["mean"], words.decimals(low, high)), words.interval(low, high)]
+    return [*shown, *(f"{len(found)}: {words.day_list(found, most=3)}" if found else "0" for found in (missing, partial))]
+
+
+def _runs(connection: Any, most: int, now: datetime, out: Console) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+    from sqlalchemy import text
+
+    found = connection.execute(text(_RUNS), {"most": most}).all()
+    if not found:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("last runs", "of", "status", "began (UTC)", "seconds", "rows", "requests", "error"):
+        table.add_column(heading, overflow="fold")
+    for row in found:
+        seconds = f"{((row.ended_at or now) - row.started_at).total_seconds():.1f}"
+        error = " ".join((row.error or "").split())
+        of = " ".join(str(value) for value in row.parameters.values())
+        cells = [row.task, of, row.status, f"{row.started_at:%Y-%m-%d %H:%M}", seconds, _number(row.rows_out), _number(row.requests), error]
+        table.add_row(*(escape(cell) for cell in cells))
+    out.print()
+    out.print(table)
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,258 @@
+"""What a run would do and why, without doing any of it: reads folders' names and the markers, writes nothing, starts nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+
+from pipeline import clean, count, database, days, embedded, extract, inputs, nights, posterior, storage
+from pipeline.errors import MissingData
+from pipeline.report import page
+from pipeline.settings import Settings, Study
+
+#: In the order in which they run.
+TASKS = ("ExtractTweets", "CleanTweets", "LoadTweets", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One partition that is not complete.
+
+    Attributes:
+        task: the Luigi task that would make it.
+        name: area or study; empty for the report.
+        day: its day.
+        reason: why it is not complete.
+        source: where its tweets would come from; empty for later stages.
+        blocked: True where it cannot run now (the day is not over, or no source holds it); the reason says until when.
+    """
+
+    task: str
+    name: str
+    day: date
+    reason: str
+    source: str = ""
+    blocked: bool = False
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the database says, read once.
+
+    Attributes:
+        known: False where it could not be asked (the embedded server is stopped); `why` then says so.
+        markers: (dataset, name, day) → revision.
+        priors: (study, day) → (prior_alpha, prior_beta, forget) of the published posterior.
+    """
+
+    known: bool
+    why: str = ""
+    markers: Mapping[tuple[str, str, date], str] = field(default_factory=dict)
+    priors: Mapping[tuple[str, date], tuple[float, float, float]] = field(default_factory=dict)
+
+
+def connect(settings: Settings) -> sqlalchemy.Connection:
+    """A connection that applies no migration. database.engine does, which a command that only looks must not."""
+    options = {"connect_timeout": 10, "application_name": "geobeta"}
+    return sqlalchemy.create_engine(database.url(settings), poolclass=sqlalchemy.NullPool, connect_args=options).connect()
+
+
+@contextlib.contextmanager
+def peek(settings: Settings) -> Iterator[sqlalchemy.Connection | None]:
+    """A connection to look with: starts no server, applies no migration, cannot write. None where there is nothing to look at.
+
+    Raises:
+        DatabaseUnavailable, SettingsError: DATABASE_URL names a server that does not answer, or refuses us.
+    """
+    if settings.database_url is None and not embedded.seems_running(settings):
+        yield None
+        return
+    with database.typed_errors(), connect(settings) as connection, connection.begin():
+        connection.exec_driver_sql("set transaction read only")
+        connection.exec_driver_sql("set local time zone 'UTC'")
+        tables = connection.exec_driver_sql("select to_regclass('partitions'), to_regclass('posteriors'), to_regclass('task_runs')").one()
+        yield None if None in tables else connection
+
+
+def stored(settings: Settings, first: date, last: date) -> Stored:
+    """Read the markers of the days, and of all days before them for counts."""
+    if settings.database_url is None and not embedded.seems_running(settings):
+        return Stored(False, "the embedded database is stopped, so what it holds is not known; `python -m pipeline database start`")
+    with peek(settings) as connection:
+        if connection is None:
+            return Stored(True)
+        markers = connection.execute(
+            sqlalchemy.text(
+                "select dataset, name, day, revision from partitions where day <= :last and (day >= :first or dataset = 'counts')"
+            ),
+            {"first": first, "last": last},
+        )
+        found = {(row.dataset, row.name, row.day): row.revision for row in markers}
+        published = connection.execute(
+            sqlalchemy.text("select study, day, prior_alpha, prior_beta, forget from posteriors where day between :first and :last"),
+            {"first": first, "last": last},
+        )
+        return Stored(True, "", found, {(row.study, row.day): (row.prior_alpha, row.prior_beta, row.forget) for row in published})
+
+
+def steps(settings: Settings, first: date, last: date, *, now: datetime | None = None, held: Stored | None = None) -> Iterator[Step]:
+    """Every partition that `Nightly` of the days first..last would make, in the order of days and tasks.
+
+    Args:
+        settings: as configured now.
+        first, last: both included.
+        now: the time it is, aware; None for the clock.
+        held: what the database says; None to ask it.
+    """
+    now = now or datetime.now(UTC)
+    held = stored(settings, first, last) if held is None else held
+    planned: set[tuple[str, str, date]] = set()
+    for day in days.days_between(first, last):
+        begun = [study for study in settings.studies.values() if study.start <= day]
+        for step in _day(settings, day, begun, now, held):
+            # the same missed day is a reason for every later posterior: it is counted once
+            if (step.task, step.name, step.day) not in planned:
+                planned.add((step.task, step.name, step.day))
+                yield step
+
+
+def _day(settings: Settings, day: date, begun: list[Study], now: datetime, held: Stored) -> Iterator[Step]:
+    ready: dict[str, bool] = {}
+    for area in dict.fromkeys(study.area for study in begun):
+        found = list(_area_steps(settings, area, day, now, held))
+        ready[area] = not any(step.blocked for step in found)
+        yield from found
+    anew = False
+    for study in begun:
+        if ready[study.area]:
+            found = list(_study_steps(settings, study, day, held))
+            anew = anew or bool(found)
+            yield from found
+    if any(ready.values()) and (reason := _report_reason(settings, day, held, anew)):
+        yield Step("BuildReport", "", day, reason)
+
+
+def _area_steps(settings: Settings, area: str, day: date, now: datetime, held: Stored) -> Iterator[Step]:
+    zone = settings.area(area).zone
+    if not days.is_over(day, zone, now, settings.x.settle):
+        until = days.over_at(day, zone, settings.x.settle)
+        yield Step("ExtractTweets", area, day, f"the day is not over until {until:%Y-%m-%d %H:%M} UTC", blocked=True)
+        return
+    try:
+        fed = inputs.inputs(settings, area, day)
+    except MissingData as error:
+        yield Step("CleanTweets", area, day, error.what, blocked=True)
+        return
+    source = source_words(settings, fed)
+    if fed.x and not extract.partition(settings, area, day).is_dir():
+        yield Step("ExtractTweets", area, day, _extract_reason(settings, area, day), source)
+    partition = clean.partition(settings, area, day)
+    if not partition.is_dir():
+        yield Step(
+            "CleanTweets", area, day, _made_before(partition, "the box, the policy or the sources changed", "not cleaned yet"), source
+        )
+    if reason := _marker_reason(held, ("tweets", area, day), clean.revision(settings, area, day)):
+        yield Step("LoadTweets", area, day, reason)
+
+
+def source_words(settings: Settings, fed: inputs.Inputs) -> str:
+    """Where a day's tweets come from, in words: "X API", "sandbox (synthetic)", "2 archives"."""
+    words = [("sandbox (synthetic)" if settings.synthetic else "X API")] if fed.x else []
+    if fed.archives:
+        words.append(f"{len(fed.archives)} archive{'' if len(fed.archives) == 1 else 's'}")
+    return " and ".join(words)
+
+
+def _extract_reason(settings: Settings, area: str, day: date) -> str:
+    final = extract.partition(settings, area, day)
+    partial = final.with_name(f"{final.name}.partial")
+    if partial.is_dir():
+        return f"no extract: begun, {len(list(partial.glob('page-*')))} pages are there already"
+    others = _others(final)
+    made_up = [bool(_manifest(other).get("synthetic")) for other in others]
+    if others and all(value != settings.synthetic for value in made_up):
+        return "no extract: only made-up tweets so far" if made_up[0] else "no extract: there is no token now"
+    return "box, time zone or places changed" if others else "no extract"
+
+
+def _study_steps(settings: Settings, study: Study, day: date, held: Stored) -> Iterator[Step]:
+    loads = []
+    for counted in (*_recountable(settings, study, day, held), day):
+        partition = count.partition(settings, study.name, counted)
+        if not partition.is_dir():
+            yield Step("CountMatches", study.name, counted, _count_reason(settings, study, partition))
+        if reason := _marker_reason(held, ("counts", study.name, counted), count.revision(settings, study.name, counted)):
+            loads.append(Step("LoadCounts", study.name, counted, reason))
+    yield from loads
+    if reason := _posterior_reason(settings, study, day, held, anew=bool(loads)):
+        yield Step("UpdatePosterior", study.name, day, reason)
+
+
+def _recountable(settings: Settings, study: Study, day: date, held: Stored) -> Iterable[date]:
+    """Earlier days whose tweets are on disk and whose stored counts are not by today's rule: counted again before the posterior."""
+    for found in sorted(nights.held_days(settings, study.area)):
+        if study.start <= found < day and held.markers.get(("counts", study.name, found)) != count.revision(settings, study.name, found):
+            yield found
+
+
+def _count_reason(settings: Settings, study: Study, partition: Path) -> str:
+    others = _others(partition)
+    if not others:
+        return "not counted yet"
+    if all(_manifest(other).get("rule_version") != count.rule_version(study) for other in others):
+        return "the rule changed"
+    return "its tweets changed (box, policy or sources)"
+
+
+def _posterior_reason(settings: Settings, study: Study, day: date, held: Stored, *, anew: bool) -> str:
+    wanted = posterior.revision(settings, study.name)
+    marker = held.markers.get(("posteriors", study.name, day))
+    if marker == wanted:
+        return "its counts are loaded anew" if anew else ""
+    if not held.known:
+        return "not known: the database is stopped"
+    published = held.priors.get((study.name, day))
+    if published is None:
+        return "no posterior yet"
+    if published[:2] != (study.prior.alpha, study.prior.beta):
+        return "the prior changed"
+    if published[2] != study.forget:
+        return "the forgetting changed"
+    return "the counts behind it changed" if marker is None else "the rule, the box or the start changed"
+
+
+def _report_reason(settings: Settings, day: date, held: Stored, anew: bool) -> str:
+    marker = held.markers.get(("report", "", day))
+    if marker == page.revision(settings, day) and page.path(settings, day).is_file():
+        return "its numbers are made anew" if anew else ""
+    if not held.known:
+        return "not known: the database is stopped"
+    return "no page yet" if marker is None and not page.path(settings, day).is_file() else "what it shows changed"
+
+
+def _marker_reason(held: Stored, key: tuple[str, str, date], wanted: str) -> str:
+    if held.markers.get(key) == wanted:
+        return ""
+    if not held.known:
+        return "not known: the database is stopped"
+    return "what is loaded was made by another configuration" if key in held.markers else "not loaded"
+
+
+def _others(partition: Path) -> list[Path]:
+    """The same partition by other revisions: what an earlier configuration made."""
+    return sorted(path for path in partition.parent.glob("revision=*") if path != partition and (path / "manifest.json").is_file())
+
+
+def _made_before(partition: Path, changed: str, never: str) -> str:
+    return changed if _others(partition) else never
+
+
+def _manifest(partition: Path) -> dict[str, Any]:
+    content = storage.read_json(partition / "manifest.json")
+    return content if isinstance(content, dict) else {}
