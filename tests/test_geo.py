@@ -320,6 +320,15 @@ def test_evidence_of_single_cases(point, place, kind):
     assert ask(point, place, LONDON) == kind
 
 
+def test_a_place_without_extent_may_lie_on_the_180th_meridian():
+    """Written +180, -180 or from one to the other, it is the same point; from -180 to 180 it is the whole globe."""
+    fiji, bering = BoundingBox(177, -19, -178, -16), BoundingBox(-180, -19, -170, -16)
+    for west, east in ((180.0, 180.0), (-180.0, -180.0), (180.0, -180.0)):
+        assert ask(None, (west, -17.0, east, -17.0), fiji) == "place_within"
+        assert ask(None, (west, -17.0, east, -17.0), bering) == "place_within"
+    assert ask(None, (-180.0, -17.0, 180.0, -17.0), fiji) == "outside"
+
+
 def test_evidence_of_nothing_is_nothing():
     """Empty arrays give an empty array."""
     assert evidence(*[np.array([])] * 6, box=LONDON).shape == (0,)

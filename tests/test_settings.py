@@ -316,8 +316,13 @@ def test_all_faults_are_listed_at_once(configure):
     assert message.count("got:") == message.count("wanted:") == 6
     for key in ("[london] timezone", "[london] box", "[transport] forget", "[x] attempts", "[y]", "X_BASE_URL"):
         assert key in message
-    assert "unknown area" not in message
-    assert "[transport] area" not in message  # its area is there, though faulty: one fault, not two
+
+
+def test_a_faulty_area_is_not_called_unknown_too(configure):
+    """A study whose area is there but has a fault is not listed beside it: one fault, one entry."""
+    message = refusal(configure(areas=AREAS.replace("Europe/London", "London")))
+    assert message.startswith("the configuration has a fault")
+    assert "[transport]" not in message
 
 
 def test_a_table_or_key_that_stands_twice_is_refused(configure):
