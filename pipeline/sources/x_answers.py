@@ -101,7 +101,9 @@ def _too_many(response: requests.Response, document: object, got: str) -> Pipeli
         return RateLimited(got, todo=todo, retry_after=SPACING_WAIT)
     if reset is None:
         return RateLimited(got, todo=todo)
-    return RateLimited(got, todo=todo, retry_after=max(reset - _their_time(response), 0.0))
+    left = reset - _their_time(response)
+    # a reset that has passed says nothing about when to come back
+    return RateLimited(got, todo=todo, retry_after=left if left > 0 else None)
 
 
 def _their_time(response: requests.Response) -> float:

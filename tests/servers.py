@@ -1,0 +1,137 @@
+"""A small local server that pages through made-up posts and misbehaves exactly when told to: the bad days of the X API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+EPOCH_MS = 1288834974657
+
+JSON_KIND = {"content-type": "application/json; charset=utf-8"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. `cut`: so many bytes of the body are sent, then the connection breaks. `hang`: seconds of silence before it."""
+
+    status: int = 200
+    document: Any = None
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    hang: float = 0.0
+
+    @property
+    def content(self) -> bytes:
+        return self.body if self.body is not None else json.dumps(self.document).encode()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it arrived."""
+
+    path: str
+    parameters: dict[str, str]
+    headers: dict[str, str]
+
+
+class ScriptedServer(ThreadingHTTPServer):
+    """Answers GET requests: the numbers (from 1) in `script` as told there, all others with pages of `posts` made-up posts.
+
+    The posts lie evenly over the window that was asked for, newest first; tokens repeat their answer.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, posts: int = 25) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.posts = posts
+        self.script: dict[int, Reply] = {}
+        self.headers: dict[str, str] = {}
+        self.seen: list[Seen] = []
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def starts(self) -> list[int]:
+        """How many posts lay before each of the pages that were asked for."""
+        return [int(seen.parameters.get("next_token", "t0")[1:]) for seen in self.seen]
+
+    def answer(self, seen: Seen) -> Reply:
+        with self.lock:
+            self.seen.append(seen)
+            number = len(self.seen)
+        return self.script.get(number) or Reply(document=self.page(seen.parameters))
+
+    def page(self, parameters: dict[str, str]) -> dict[str, Any]:
+        """The page that these parameters ask for."""
+        start, end = (datetime.strptime(parameters[name], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) for name in ("start_time", "end_time"))
+        size, first = int(parameters["max_results"]), int(parameters.get("next_token", "t0")[1:])
+        step = (end - start) / max(self.posts, 1)
+        posts = [_post(end - step * (number + 0.5), number) for number in range(self.posts)]
+        posts = [post for post in posts if int(post["id"]) < int(parameters.get("until_id", 1 << 63))]
+        shown = posts[first : first + size]
+        meta: dict[str, Any] = {"result_count": len(shown)}
+        if first + size < len(posts):
+            meta["next_token"] = f"t{first + size}"
+        return {"data": shown, "meta": meta} if shown else {"meta": meta}
+
+
+def _post(at: datetime, number: int) -> dict[str, Any]:
+    name = (int(at.timestamp() * 1000) - EPOCH_MS) << 22 | number % 4096
+    return {"id": str(name), "text": f"made-up post {number}", "created_at": f"{at:%Y-%m-%dT%H:%M:%S}.000Z", "author_id": str(number % 7)}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ScriptedServer
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    timeout = 30
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        reply = self.server.answer(Seen(parts.path, dict(parse_qsl(parts.query)), {k.lower(): v for k, v in self.headers.items()}))
+        time.sleep(reply.hang)
+        headers = {**JSON_KIND, **self.server.headers, **{name.lower(): value for name, value in reply.headers.items()}}
+        self.send_response_only(reply.status)
+        if "date" not in headers:
+            self.send_header("date", self.date_time_string())
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(reply.content)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(reply.content if reply.cut is None else reply.content[: reply.cut])
+            self.wfile.flush()
+        if reply.cut is not None:
+            self.close_connection = True
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def scripted(posts: int = 25) -> Iterator[ScriptedServer]:
+    """A running ScriptedServer."""
+    server = ScriptedServer(posts)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
