@@ -136,25 +136,32 @@ def engine(settings: Settings) -> sa.Engine:
 
 
 @contextlib.contextmanager
-def transaction(settings: Settings) -> Iterator[sa.Connection]:
+def transaction(settings: Settings, *, snapshot: bool = False) -> Iterator[sa.Connection]:
     """One READ COMMITTED transaction: committed when the block ends well, else rolled back. Times are UTC in it.
+
+    With `snapshot` it only reads, and all its queries see the same moment (REPEATABLE READ, read only).
 
     Raises:
         DatabaseUnavailable: no connection, a deadlock, a wait that took too long: what trying again can mend.
         LoadMismatch: the database refused the rows. SettingsError: it refused us. PermanentError: anything else it said.
     """
-    with typed_errors(), _connect(settings) as connection, connection.begin():
-        connection.execute(
-            sa.text(
-                "select set_config('TimeZone', 'UTC', true), set_config('lock_timeout', :lock, true),"
-                " set_config('statement_timeout', :statement, true)"
-            ),
-            {
+    with typed_errors(), _connect(settings) as connection:
+        if snapshot:
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin():
+            # not session settings: a pooler between us and the server may hand the session to another
+            limits = {
                 "lock": f"{int(settings.database.lock_timeout_seconds * 1000)}ms",
                 "statement": f"{int(settings.database.statement_timeout_seconds * 1000)}ms",
-            },
-        )
-        yield connection
+            }
+            connection.execute(
+                sa.text(
+                    "select set_config('TimeZone', 'UTC', true), set_config('lock_timeout', :lock, true),"
+                    " set_config('statement_timeout', :statement, true)"
+                ),
+                limits,
+            )
+            yield connection
 
 
 def _connect(settings: Settings) -> sa.Connection:

@@ -74,7 +74,7 @@ comment on column partitions.rows is 'Rows that were loaded: of tweets, of autho
 comment on column partitions.source_digest is 'Digest of the content that was loaded: equal digests, equal rows.';
 comment on column partitions.inputs is 'Digest of the area''s version and the sources: an empty result of the same inputs does not replace rows.';
 comment on column partitions.synthetic is 'True where the rows come from the sandbox''s made-up city.';
-comment on column partitions.loaded_at is 'When the transaction began.';
+comment on column partitions.loaded_at is 'When the load began.';
 comment on column partitions.run_id is 'The run that loaded it: task_runs.run_id.';
 
 create table tweets (
@@ -250,7 +250,7 @@ create table posteriors (
     synthetic boolean not null,
     rule_version text not null,
     revision text not null,
-    published_at timestamptz not null default now(),
+    published_at timestamptz not null default clock_timestamp(),
     run_id text,
     primary key (study, day)
 );
@@ -286,7 +286,7 @@ comment on column posteriors.run_id is 'The run that published them: task_runs.r
 create table posterior_history (
     id bigint generated always as identity primary key,
     like posteriors including comments,
-    replaced_at timestamptz not null default now(),
+    replaced_at timestamptz not null default clock_timestamp(),
     replaced_by text,
     reason text not null
 );

@@ -1,0 +1,64 @@
+"""Each check of sql/checks finds its own kind of wrong row, and nothing in what the stages load."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline import checks, database, load, migrations, posterior
+from pipeline.settings import Settings
+from tests.partitions import make_tweet, write_counts, write_tweets
+
+DAY = dt.date(2026, 11, 5)
+KEYS = ("0" * 32, "1" * 32)
+
+#: A change by hand that each check, by name, has to find.
+SPOILS = {
+    "authors_are_hashed": "update tweets set author_key = '12345'",
+    "counts_author_sums": "update author_counts set trials = trials + 1 where author_key is null",
+    "counts_matches_listed": "delete from tweet_matches where tweet_id = (select min(tweet_id) from tweet_matches)",
+    "counts_trials_are_tweets": "update tweets set is_retweet = not is_retweet",
+    "counts_within_bounds": "alter table daily_counts drop constraint daily_counts_check; update daily_counts set matches = trials + 1",
+    "markers_have_rows": "delete from author_counts",
+    "rows_have_markers": "delete from partitions where dataset = 'tweets'",
+    "posterior_intervals_nested": "update posteriors set lower_50 = upper_95",
+    "posterior_parameters": "update posteriors set alpha = alpha + 1",
+    "tweets_in_their_day": "update tweets set created_at = created_at + interval '1 day'",
+    "tweets_in_their_box": "update tweets set longitude = -98",
+}
+
+
+@pytest.fixture
+def loaded(make_settings: Callable[..., Settings]) -> Settings:
+    """One day of tweets, counts and a posterior, as the stages load it."""
+    settings = make_settings()
+    tweets = [make_tweet(tweet_id=number, author_key=KEYS[number % 2]) for number in range(1, 6)]
+    write_tweets(settings, "mexico-city", DAY, [*tweets, make_tweet(tweet_id=6, author_key=None), make_tweet(tweet_id=7, is_retweet=True)])
+    write_counts(settings, "traffic", DAY, {KEYS[0]: (2, 1), KEYS[1]: (3, 2), None: (1, 0)})
+    load.tweets(settings, "mexico-city", DAY)
+    load.counts(settings, "traffic", DAY)
+    posterior.update(settings, "traffic", DAY)
+    return settings
+
+
+def test_what_the_stages_load_passes_every_check(loaded: Settings) -> None:
+    """A loaded day has no wrong row."""
+    assert checks.run(loaded) == {name: [] for name in sorted(SPOILS)}
+
+
+def test_every_check_is_tested() -> None:
+    """No check is without a spoilt row here."""
+    names = [script.name.removeprefix("checks/").removesuffix(".sql") for script in migrations.scripts(migrations.SQL, "checks")]
+    assert sorted(SPOILS) == names
+
+
+def test_each_check_finds_its_wrong_row(loaded: Settings) -> None:
+    """A row spoilt by hand is found by the check for it."""
+    with database.engine(loaded).connect() as connection:
+        for name, spoil in SPOILS.items():
+            connection.execute(sa.text(spoil))
+            assert checks.wrong_rows(connection)[name], f"{name} does not see: {spoil}"
+            connection.rollback()
