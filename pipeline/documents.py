@@ -7,6 +7,7 @@ that wrote them, pages indented over many lines, exports with one row a line bet
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import re
@@ -142,7 +143,8 @@ class _Reader:
             self._lines.wrapper += 1
         elif bare[:1] in (b"{", b"["):
             self._held_at = (number, start)
-            yield from self._hold(bare + b"\n" if line.endswith(b"\n") else bare)
+            # white space at its end may belong to a string that was cut
+            yield from self._hold(_ASSIGNMENT.sub(b"", line.lstrip()))
         else:
             self._lines.broken += 1
             yield Broken("bad_json", number, start, fault, text[:4096])
@@ -198,17 +200,18 @@ class _Reader:
 
     def _elements(self, head: bytes, position: int, number: int, start: int) -> Iterator[Found]:
         # the regex ran on decoded text, but what it matches is ASCII before the first element
-        decoder = _Incremental(head[position:], self)
+        elements = _Incremental(head[position:], self)
         while True:
             try:
-                value = decoder.next()
+                value = elements.next()
             except StopIteration:
                 break
             except ValueError as error:
-                yield Broken("bad_json", number, start, str(error)[:80], b"")
+                fault = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+                yield Broken("bad_json", number, start, fault[:80], b"")
                 break
             yield Document(value, number, start)
-        if not decoder.ended:
+        if not elements.ended:
             self._skip_line()
 
     def more(self) -> bytes:
@@ -227,26 +230,17 @@ class _Incremental:
 
     def __init__(self, first: bytes, reader: _Reader) -> None:
         self._reader = reader
-        self._bytes = first
-        self._text = ""
+        # keeps back a character that is cut between two pieces
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")
+        self._piece, self._text = first, ""
         self.ended = False
-        self._take()
-
-    def _take(self) -> None:
-        """Move whole characters from bytes to text; a character may be cut between two pieces."""
-        cut = len(self._bytes)
-        while cut and cut > len(self._bytes) - 4 and self._bytes[cut - 1] >= 0x80:
-            cut -= 1
-        self._text += self._bytes[:cut].decode("utf-8", "surrogatepass")
-        self._bytes = self._bytes[cut:]
 
     def _grow(self) -> bool:
-        if self.ended:
-            return False
-        piece = self._reader.more()
-        self.ended = not piece or piece.endswith(b"\n")
-        self._bytes += piece
-        self._take()
+        if not self._piece and not self.ended:
+            self._piece = self._reader.more()
+            self.ended = not self._piece or self._piece.endswith(b"\n")
+        piece, self._piece = self._piece, b""
+        self._text += self._decoder.decode(piece)
         return bool(piece)
 
     def next(self) -> Any:
