@@ -137,14 +137,17 @@ class _Cursor:
 
     @property
     def tokens(self) -> set[str]:
-        """The tokens that this query has been given."""
-        return {page["next_token"] for page in self.pages if page["query"] == self.query and page["next_token"]}
+        """The tokens that this walk has been given: a walk is a query, from the top or from below one post."""
+        walk = [page for page in self.pages if (page["query"], page["until_id"]) == (self.query, self.until_id)]
+        return {page["next_token"] for page in walk if page["next_token"]}
 
     def add(self, page: x_api.Page, file: str) -> None:
+        """Note a page that lies on the disk, and where the next one begins."""
         self.pages.append(
             {
                 "file": file,
                 "query": self.query,
+                "until_id": self.until_id,
                 "posts": page.posts,
                 "next_token": page.next_token,
                 "sha256": hashlib.sha256(page.body).hexdigest(),
