@@ -48,7 +48,7 @@ def ensure_running(settings: Settings, *, seconds: float | None = None, progress
         SettingsError: it can never start here, and why.
     """
     cluster = _cluster(settings)
-    if seems_running(settings) and server.probe(cluster) == "ours":
+    if seems_running(settings) and server.probe(cluster, seconds=5 if seconds is None else seconds) == "ours":
         return cluster.url
     return start(settings, seconds=seconds, progress=progress)
 

@@ -31,16 +31,19 @@ LOG_BYTES = 10_000_000
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def probe(cluster: Cluster, database: str = "postgres") -> State:
+def probe(cluster: Cluster, database: str = "postgres", *, seconds: float = 5) -> State:
     """Ask whoever listens at our socket which data directory it serves: "ours" only where that is this cluster's.
+
+    Waits `seconds` for an answer, in whole ones and at least 1: a server that is stopped or starved accepts and says nothing.
 
     Raises:
         DatabaseUnavailable: it is alive and turned us away (no connection left).
     """
     if not sockets_are_ours(cluster):
         return "absent"
+    patience = max(1, min(5, int(seconds)))
     try:
-        connection = psycopg2.connect(host=str(cluster.sockets), port=PORT, user=ROLE, dbname=database, connect_timeout=5)
+        connection = psycopg2.connect(host=str(cluster.sockets), port=PORT, user=ROLE, dbname=database, connect_timeout=patience)
     except psycopg2.OperationalError as error:
         words = str(error)
         if "starting up" in words or "recovery" in words or "not yet accepting" in words:
@@ -97,7 +100,7 @@ def bring_up(cluster: Cluster, binaries: Binaries, *, seconds: float, progress: 
     """
     deadline = time.monotonic() + seconds
     attempts, told = 0, time.monotonic()
-    while (state := probe(cluster)) != "ours":
+    while (state := probe(cluster, seconds=seconds)) != "ours":
         if time.monotonic() > deadline:
             raise DatabaseUnavailable(
                 f"the embedded PostgreSQL did not answer within {seconds:.0f} s (it is {state})",
