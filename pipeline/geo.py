@@ -66,13 +66,15 @@ def evidence(
     south, north = np.minimum(given_south, given_north), np.maximum(given_south, given_north)
     with np.errstate(invalid="ignore"):
         in_point = box.contains(lon, lat)
-        in_whole = _within(box, west, south, east, north)
-        in_centre = box.contains(*centres(west, south, east, north))
-        small = surface_km2(west, south, east, north) <= largest_place * box.surface_km2
+        in_whole = has_place & _within(box, west, south, east, north)
+        in_centre = has_place & ~in_whole & box.contains(*centres(west, south, east, north))
+    # surfaces are asked for few rows only: sines cost more than all the comparisons
+    rows = np.flatnonzero(in_centre)
+    surfaces = surface_km2(west[rows], south[rows], east[rows], north[rows])
     kinds = np.full(lon.shape, "nowhere", dtype=object)
     kinds[has_place] = "outside"
-    kinds[has_place & in_centre & small] = "place_centroid"
-    kinds[has_place & in_whole] = "place_within"
+    kinds[rows[surfaces <= largest_place * box.surface_km2]] = "place_centroid"
+    kinds[in_whole] = "place_within"
     kinds[has_point] = "outside"
     kinds[has_point & in_point] = "point"
     return kinds
