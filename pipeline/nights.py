@@ -34,7 +34,9 @@ def due(settings: Settings, day: date, now: datetime | None = None) -> Due:
     """Which studies the night of `day` has to answer, as seen at `now` (default: the clock)."""
     now = now or datetime.now(UTC)
     started = [study for study in settings.studies.values() if study.start <= day]
-    over = {name: days.is_over(day, settings.area(name).zone, now, settings.x.settle) for name in dict.fromkeys(study.area for study in started)}
+    over = {
+        name: days.is_over(day, settings.area(name).zone, now, settings.x.settle) for name in dict.fromkeys(study.area for study in started)
+    }
     studies = tuple(study.name for study in started if over[study.area])
     areas = tuple(name for name, is_over in over.items() if is_over)
     sourced = {name for name in areas if _has_source(settings, name, day)}

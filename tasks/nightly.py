@@ -23,7 +23,7 @@ class Nightly(luigi.WrapperTask):
     date = luigi.DateParameter(description="the day, YYYY-MM-DD, in each area's own time zone")
 
     #: Last of all: it makes nothing itself.
-    priority = -100_000_000
+    priority = 0
 
     def requires(self) -> list[luigi.Task]:
         """The loaded tweets and posteriors of all studies that are due, and the page."""

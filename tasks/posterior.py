@@ -23,7 +23,7 @@ class UpdatePosterior(StudyStage):
     @property
     def priority(self) -> int:
         """Earlier days first, so that a backfill restates nothing; Luigi hands the priority down to what this requires."""
-        return -self.date.toordinal()
+        return 10_000_000 - self.date.toordinal()
 
     @functools.cached_property
     def _days(self) -> tuple[Any, ...]:

@@ -33,10 +33,9 @@ class BuildReport(Stage):
 
     date = luigi.DateParameter(description="the night's day, YYYY-MM-DD")
 
-    @property
-    def priority(self) -> int:
-        """After every posterior of the run: a page made too early would have to be made again."""
-        return -10_000_000 - self.date.toordinal()
+    #: After every posterior and load of the run: a page made too early would have to be made again. (Luigi only ever raises a
+    #: priority, and begins at 0: negative ones have no effect.)
+    priority = 1
 
     def requires(self) -> list[luigi.Task]:
         """The posteriors of the studies whose day is over and has a source; the page says what is missing."""

@@ -1,0 +1,47 @@
+"""The log handler of the terminal and of cron's log file: our own lines and Luigi's summary, errors of ours in plain words."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from pipeline.errors import PipelineError
+
+#: How Luigi's lines begin that repeat, three times a task, what our own line says once.
+REPETITIVE = ("Informed scheduler", "[pid ", "Done scheduling", "Running Worker", "Worker Worker(")
+
+
+class Console(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to standard error; named by config/logging.cfg."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let through everything but Luigi's repetitions, and those too where they report a failure."""
+        if record.name == "luigi-interface" and record.levelno < logging.WARNING and record.exc_info is None:
+            return not str(record.msg).startswith(REPETITIVE)
+        return bool(super().filter(record))
+
+
+class PlainFormatter(logging.Formatter):
+    """Shows an error of ours as its two lines: what, and what to do. Anything else keeps its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Leave the cached traceback of another handler alone: it is not ours to show."""
+        record.exc_text = None
+        text = super().format(record)
+        # Luigi writes the traceback of a scheduling error into the message itself
+        head, ours, error = text.partition("\npipeline.errors.")
+        return f"{head.splitlines()[0]}\n{error}" if ours and "Will not run" in head and not self._debugging() else text
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 (logging's name)
+        """Plain words for a PipelineError, unless the root logger is at DEBUG."""
+        error = ei[1] if isinstance(ei, tuple) else None
+        if isinstance(error, PipelineError) and not self._debugging():
+            return f"{type(error).__name__}: {error}"
+        return super().formatException(ei)  # type: ignore[arg-type]
+
+    @staticmethod
+    def _debugging() -> bool:
+        return logging.getLogger("geobeta").isEnabledFor(logging.DEBUG)
