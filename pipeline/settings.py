@@ -6,6 +6,7 @@ Every fault is listed at once, with its file, its key, what was got and what is 
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import os
 import re
 import tomllib
@@ -38,7 +39,8 @@ def _from_settings_error(read: Any) -> Any:
         try:
             return read(value)
         except SettingsError as error:
-            raise ValueError(str(error)) from error
+            # "got …, wanted …": what was got, the list of faults says itself
+            raise ValueError(str(error).partition("wanted ")[2] or str(error)) from error
 
     return wrapped
 
@@ -82,10 +84,9 @@ class Area(_Table):
     def _known_zone(cls, value: str) -> str:
         try:
             zoneinfo.ZoneInfo(value)
-        except (ValueError, OSError) as error:  # ZoneInfoNotFoundError is a KeyError; folders and odd names raise these
-            raise ValueError from error
-        except KeyError as error:
-            raise ValueError from error
+        except (ValueError, OSError, KeyError) as error:  # an unknown name is a KeyError; odd paths and folders raise the others
+            close = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1)
+            raise ValueError(f'an IANA time zone such as "{close[0] if close else "Europe/London"}"') from error
         return value
 
     @field_validator("evidence", "places")

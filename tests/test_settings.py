@@ -183,7 +183,8 @@ def test_every_field_says_what_is_wanted():
 
 AREA_FAULTS = [
     ("timezone = ", "timezone = 5 #", "[london] timezone", "5", "an IANA time zone"),
-    ("Europe/London", "Europe/Londn", "[london] timezone", "'Europe/Londn'", "an IANA time zone"),
+    ("Europe/London", "Europe/Londn", "[london] timezone", "'Europe/Londn'", 'an IANA time zone such as "Europe/London"'),
+    ("Europe/London", "America/MexicoCity", "[london] timezone", "MexicoCity", 'such as "America/Mexico_City"'),
     ("Europe/London", "../../etc/passwd", "[london] timezone", "'../../etc/passwd'", "an IANA time zone"),
     ("Europe/London", "Europe", "[london] timezone", "'Europe'", "an IANA time zone"),
     ("Europe/London", "", "[london] timezone", "''", "an IANA time zone"),
