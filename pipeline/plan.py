@@ -83,6 +83,8 @@ def peek(settings: Settings) -> Iterator[sqlalchemy.Connection | None]:
 def stored(settings: Settings, first: date, last: date) -> Stored:
     """Read the markers of the days, and of all days before them for counts."""
     if settings.database_url is None and not embedded.seems_running(settings):
+        if not (embedded.status(settings).data / "PG_VERSION").exists():
+            return Stored(True)
         return Stored(False, "the embedded database is stopped, so what it holds is not known; `python -m pipeline database start`")
     with peek(settings) as connection:
         if connection is None:

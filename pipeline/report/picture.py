@@ -27,7 +27,8 @@ def svg(chart: Any, *, name: str, label: str) -> str:
         label: what the picture shows, read out by screen readers.
     """
     # allowed_base_urls=[]: a chart that names a URL is refused, instead of fetched.
-    text = vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[])
+    # Not validated: it takes longer than the drawing, and tests/test_charts.py validates every picture.
+    text = vl_convert.vegalite_to_svg(chart.to_dict(validate=False), allowed_base_urls=[])
     root = ElementTree.fromstring(text)
     for attribute in ("width", "height", "class"):
         root.attrib.pop(attribute, None)
