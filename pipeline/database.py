@@ -1,7 +1,6 @@
 """The database as the stages see it: its address, transactions whose errors are ours, one way to replace a partition, markers.
 
-What a partition holds is the stages' affair (load.py, posterior.py). COPY is used for every row: it is the fastest way, keeps
-'' apart from NULL, and brings floats back to the last bit (facts/postgres.md).
+What a partition holds is the stages' affair (load.py, posterior.py), how its rows get into a table is copying.py's.
 """
 
 from __future__ import annotations
@@ -10,28 +9,24 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import quote
 
 import psycopg2
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 import sqlalchemy as sa
-from psycopg2 import errorcodes, sql
+from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
 from pipeline import embedded, faults, migrations
+from pipeline.copying import Rows, replace_rows
 from pipeline.errors import DatabaseUnavailable, LoadMismatch, PermanentError, PipelineError, SettingsError
 from pipeline.settings import Settings
 
 #: What a partition is called: dataset, area or study ('' for the report), day.
 Key: TypeAlias = tuple[str, str, date]
-
-#: Bytes handed to libpq at a time.
-COPY_CHUNK = 1 << 20
 
 #: SQLSTATE classes and codes that time can mend: connection, rollback (deadlock, serialization), resources, operator, system.
 PASSING_CLASSES = ("08", "40", "53", "57", "58")
@@ -278,21 +273,7 @@ def drop_markers(connection: sa.Connection, dataset: str, name: str, since: date
     ).rowcount
 
 
-# --- rows --------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows for one table.
-
-    `scope` names the partition there: what is deleted, and columns that every row gets. `digested` is False for what may differ
-    between two loads of the same content (how many requests it took).
-    """
-
-    table: str
-    scope: Mapping[str, str | date]
-    batches: Iterable[pa.RecordBatch]
-    digested: bool = True
+# --- partitions ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -341,81 +322,3 @@ def replace_partition(
     written = Marker(new.revision, rows[0] if rows else 0, digest.hexdigest()[:16], new.inputs, new.synthetic, new.run_id)
     write_marker(connection, key, written)
     return Loaded(True, written, before)
-
-
-def replace_rows(connection: sa.Connection, rows: Rows, digest: Any = None) -> int:
-    """Delete the scope in the table, COPY the rows in, check that all arrived; give their number.
-
-    Raises:
-        LoadMismatch: the database took another number of rows.
-    """
-    where = sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in rows.scope)
-    with _cursor(connection) as cursor:
-        cursor.execute(
-            sql.SQL("delete from {} where {}").format(sql.Identifier(rows.table), where),
-            tuple(rows.scope.values()),
-        )
-    return copy(connection, rows, digest)
-
-
-def copy(connection: sa.Connection, rows: Rows, digest: Any = None) -> int:
-    """COPY the rows in, as a stream: one batch in memory at a time; give their number.
-
-    Raises:
-        LoadMismatch: the database took another number of rows.
-    """
-    batches = iter(rows.batches)
-    first = next(batches, None)
-    if first is None:
-        return 0
-    stream = _CsvStream(rows.scope, first, batches, digest)
-    columns = sql.SQL(", ").join(map(sql.Identifier, [*rows.scope, *first.schema.names]))
-    # an unquoted empty field is NULL, a quoted one is ''; what pyarrow writes for strings is always quoted
-    command = sql.SQL("copy {} ({}) from stdin (format csv, encoding 'UTF8')").format(sql.Identifier(rows.table), columns)
-    with _cursor(connection) as cursor:
-        cursor.copy_expert(command, stream, COPY_CHUNK)
-        if cursor.rowcount != stream.rows:
-            raise LoadMismatch(
-                f"{rows.table}: {stream.rows} rows were sent and the database took {cursor.rowcount}",
-                todo="nothing was changed; run again, and report it if it stays",
-            )
-    return stream.rows
-
-
-def _cursor(connection: sa.Connection) -> Any:
-    """The driver's own cursor, inside SQLAlchemy's transaction: the only one that can COPY."""
-    return connection.connection.cursor()
-
-
-@dataclass
-class _CsvStream:
-    """What copy_expert reads from: Arrow batches as CSV, made when they are asked for."""
-
-    scope: Mapping[str, str | date]
-    first: pa.RecordBatch | None
-    batches: Iterator[pa.RecordBatch]
-    digest: Any
-    rows: int = 0
-    _rest: memoryview = field(default_factory=lambda: memoryview(b""))
-
-    def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes; b"" at the end."""
-        while not self._rest:
-            batch, self.first = self.first if self.first is not None else next(self.batches, None), None
-            if batch is None:
-                return b""
-            self._rest = memoryview(self._csv(batch))
-        chunk, self._rest = (self._rest, memoryview(b"")) if size < 0 else (self._rest[:size], self._rest[size:])
-        return bytes(chunk)
-
-    def _csv(self, batch: pa.RecordBatch) -> bytes:
-        faults.point("load.copy")
-        constants = [pa.repeat(pa.scalar(value), batch.num_rows) for value in self.scope.values()]
-        whole = pa.RecordBatch.from_arrays([*constants, *batch.columns], [*self.scope, *batch.schema.names])
-        sink = pa.BufferOutputStream()
-        pa_csv.write_csv(whole, sink, pa_csv.WriteOptions(include_header=False, batch_size=max(batch.num_rows, 1)))
-        content: bytes = sink.getvalue().to_pybytes()
-        self.rows += batch.num_rows
-        if self.digest is not None:
-            self.digest.update(content)
-        return content

@@ -96,9 +96,7 @@ def process_started(pid: int) -> str | None:
 
 def _begin(cursor: Any, run: Run, task: str, parameters: Mapping[str, object], revision: str | None) -> None:
     host = platform.node()
-    cursor.execute(
-        "select run_id, pid, process_started from task_runs where status = 'running' and task = %s and host = %s", (task, host)
-    )
+    cursor.execute("select run_id, pid, process_started from task_runs where status = 'running' and task = %s and host = %s", (task, host))
     for run_id, pid, started in cursor.fetchall():
         if process_started(pid) != started:
             cursor.execute(

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from pipeline import clean, count, database, ledger, schema
-from pipeline.database import Marker, Rows
+from pipeline.copying import Rows
+from pipeline.database import Marker
 from pipeline.errors import InvalidCounts, LoadMismatch, SuspiciousExtract
 from pipeline.progress import Progress, silent
 from pipeline.settings import Area, Settings, Study

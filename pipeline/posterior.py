@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pipeline import count, database, faults, ledger
-from pipeline.database import Rows
+from pipeline import copying, count, database, faults, ledger
+from pipeline.copying import Rows
 from pipeline.errors import MissingData
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings, Study
@@ -193,7 +193,7 @@ def _replace(
     faults.point("posterior.before_copy")
     run = {"run_id": ledger.current()}
     batch = pa.RecordBatch.from_pylist([row | run for row in changed], VALUES.append(pa.field("run_id", pa.string())))
-    database.copy(connection, Rows("posteriors", {"study": study_name}, [batch]))
+    copying.copy(connection, Rows("posteriors", {"study": study_name}, [batch]))
 
 
 def reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

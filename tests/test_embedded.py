@@ -36,7 +36,8 @@ def settings_in(folder: Path, extra: str = "") -> Settings:
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
     """The environment in which another process means the same server."""
-    return {**os.environ, "GEOBETA_CONFIG": str(settings.config), "GEOBETA_DATA": str(settings.data), "PYTHONPATH": str(ROOT), **more}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "GEOBETA_CONFIG": str(settings.config), "GEOBETA_DATA": str(settings.data), "PYTHONPATH": path, **more}
 
 
 def ask(url: str, question: str = "select 1") -> object:
