@@ -117,26 +117,28 @@ def steps(settings: Settings, first: date, last: date, *, now: datetime | None =
     planned: set[tuple[str, str, date]] = set()
     for day in days.days_between(first, last):
         begun = [study for study in settings.studies.values() if study.start <= day]
-        for step in _day(settings, day, begun, now, held):
+        # a study with newly loaded counts gets new posteriors from that day on
+        anew = {name for task, name, _ in planned if task == "LoadCounts"}
+        for step in _day(settings, day, begun, now, held, anew):
             # the same missed day is a reason for every later posterior: it is counted once
             if (step.task, step.name, step.day) not in planned:
                 planned.add((step.task, step.name, step.day))
                 yield step
 
 
-def _day(settings: Settings, day: date, begun: list[Study], now: datetime, held: Stored) -> Iterator[Step]:
+def _day(settings: Settings, day: date, begun: list[Study], now: datetime, held: Stored, anew: set[str]) -> Iterator[Step]:
     ready: dict[str, bool] = {}
     for area in dict.fromkeys(study.area for study in begun):
         found = list(_area_steps(settings, area, day, now, held))
         ready[area] = not any(step.blocked for step in found)
         yield from found
-    anew = False
+    changed = False
     for study in begun:
         if ready[study.area]:
-            found = list(_study_steps(settings, study, day, held))
-            anew = anew or bool(found)
+            found = list(_study_steps(settings, study, day, held, study.name in anew))
+            changed = changed or bool(found)
             yield from found
-    if any(ready.values()) and (reason := _report_reason(settings, day, held, anew)):
+    if any(ready.values()) and (reason := _report_reason(settings, day, held, changed)):
         yield Step("BuildReport", "", day, reason)
 
 
@@ -183,7 +185,7 @@ def _extract_reason(settings: Settings, area: str, day: date) -> str:
     return "box, time zone or places changed" if others else "no extract"
 
 
-def _study_steps(settings: Settings, study: Study, day: date, held: Stored) -> Iterator[Step]:
+def _study_steps(settings: Settings, study: Study, day: date, held: Stored, anew: bool) -> Iterator[Step]:
     loads = []
     for counted in (*_recountable(settings, study, day, held), day):
         partition = count.partition(settings, study.name, counted)
@@ -192,7 +194,7 @@ def _study_steps(settings: Settings, study: Study, day: date, held: Stored) -> I
         if reason := _marker_reason(held, ("counts", study.name, counted), count.revision(settings, study.name, counted)):
             loads.append(Step("LoadCounts", study.name, counted, reason))
     yield from loads
-    if reason := _posterior_reason(settings, study, day, held, anew=bool(loads)):
+    if reason := _posterior_reason(settings, study, day, held, anew=anew or bool(loads)):
         yield Step("UpdatePosterior", study.name, day, reason)
 
 
@@ -216,7 +218,7 @@ def _posterior_reason(settings: Settings, study: Study, day: date, held: Stored,
     wanted = posterior.revision(settings, study.name)
     marker = held.markers.get(("posteriors", study.name, day))
     if marker == wanted:
-        return "its counts are loaded anew" if anew else ""
+        return "counts that it is made of are loaded anew" if anew else ""
     if not held.known:
         return "not known: the database is stopped"
     published = held.priors.get((study.name, day))

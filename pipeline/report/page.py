@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -22,9 +22,11 @@ from pipeline import database, ledger, posterior
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
 from pipeline.report import data, table, words
-from pipeline.report.card import Card, card
 from pipeline.settings import Settings, Study
 from pipeline.storage import digest, exclusive, write_bytes
+
+if TYPE_CHECKING:
+    from pipeline.report.card import Card
 
 #: Changes whenever the page of the same database would look different.
 CODE = "report-1"
@@ -129,6 +131,9 @@ def render(cards: Sequence[Card], day: date, *, revision: str, made_at: datetime
 
 
 def _card(settings: Settings, study: Study, day: date, snapshot: data.Snapshot) -> Card:
+    # Altair takes a second to import, and whoever only asks for a revision or a marker (status, plan, Luigi) needs none of it.
+    from pipeline.report.card import card
+
     known = table.days_of(settings, study, day, snapshot)
     return card(study, settings.area(study.area), known, report_day=day, truth=table.truth(settings, study, known))
 
