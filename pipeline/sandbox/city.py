@@ -41,8 +41,8 @@ EDITED_SHARE: Final = 0.02
 REPLY_SHARE: Final = 0.12
 QUOTE_SHARE: Final = 0.05
 CLIENTS: Final = ("Twitter for iPhone", "Twitter for Android", "Twitter Web App", "Instagram", "Made-Up Bot")
-#: Between the days of one author, nothing changes; an author of rank r writes in proportion to r to the power of this.
-HEAVY_TAIL: Final = -1.05
+#: An author of rank r writes in proportion to r to the power of this.
+AUTHOR_TAIL: Final = -1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,9 @@ class City:
         seed: the generator's seed.
         name, box, zone: of the area.
         tweets_per_day: about so many inside the box a day.
-        author_effect: standard deviation of each author's own liking for each topic (logarithm of the weight); 0: tweets are independent.
+        author_effect: standard deviation of each author's own liking for each topic (logarithm of the weight).
+        session: how many tweets an author writes one after the other, on average. Tweets are independent draws of what they speak of
+            where either author_effect is 0 or session is 1.
         drift: how far the logarithm of each topic's weight moves a day, half of the topics up and half down.
         steps: (day, topic, factor): from that day on, the topic's weight is so many times what it was.
     """
@@ -85,6 +87,7 @@ class City:
     zone: ZoneInfo
     tweets_per_day: int
     author_effect: float = 0.0
+    session: float = 1.0
     drift: float = 0.0
     steps: tuple[tuple[date, str, float], ...] = ()
 
@@ -96,7 +99,7 @@ class City:
     @cached_property
     def author_shares(self) -> Floats:
         """How much of all tweets each author writes: few write most."""
-        shares = np.arange(1, max(40, 2 * self.tweets_per_day) + 1, dtype=np.float64) ** HEAVY_TAIL
+        shares = np.arange(1, max(40, 2 * self.tweets_per_day) + 1, dtype=np.float64) ** AUTHOR_TAIL
         return np.asarray(shares / shares.sum())
 
     @property
@@ -135,6 +138,10 @@ class City:
         texts, shares = self.distribution(day)
         return math.fsum(share for text, share in zip(texts, shares.tolist(), strict=True) if predicate(text))
 
+    def draws(self, day: date) -> Draws | None:
+        """All random choices of a local day, as arrays; None where nothing is tweeted."""
+        return _draws(self, day)
+
     def tweets(self, day: date) -> tuple[Tweet, ...]:
         """All tweets whose first version is of that local day, every version of each, inside and outside, oldest id first."""
         return _tweets(self, day)
@@ -142,27 +149,35 @@ class City:
 
 @lru_cache(maxsize=64)
 def _tweets(city: City, day: date) -> tuple[Tweet, ...]:
-    window = days.window(day, city.zone)
-    if day < FIRST_DAY or window.start >= window.end:
-        return ()
-    chance = _chance("day", city.seed, city.name, city.box.csv, city.zone.key, city.tweets_per_day, day.isoformat())
-    expected = city.tweets_per_day * WEEKDAYS[day.weekday()] * window.hours / 24 / places.INSIDE_SHARE
-    count = _poisson(expected, chance.random())
-    made = _Draws(city, day, chance, count)
-    tweets = [tweet for number in range(count) for tweet in made.versions(number)]
+    made = city.draws(day)
+    tweets = [tweet for number in range(len(made.kind)) for tweet in made.versions(number)] if made else []
     return tuple(sorted(tweets, key=lambda tweet: tweet.id))
 
 
-class _Draws:
-    """All random choices of a day, as arrays: one entry a tweet."""
+def _draws(city: City, day: date) -> Draws | None:
+    window = days.window(day, city.zone)
+    if day < FIRST_DAY or window.start >= window.end:
+        return None
+    chance = _chance("day", city.seed, city.name, city.box.csv, city.zone.key, city.tweets_per_day, day.isoformat())
+    expected = city.tweets_per_day * WEEKDAYS[day.weekday()] * window.hours / 24 / places.INSIDE_SHARE
+    count = _poisson(expected, chance.random())
+    return Draws(city, day, chance, count)
+
+
+class Draws:
+    """All random choices of a day, as arrays: one entry a tweet.
+
+    `author`: rank, 0 for the busiest; `kind`: number in places.KINDS; `milliseconds` since 1970; `text`: numbers in the catalogue, two
+    columns: before an edit (used only where there was one), and the newest.
+    """
 
     def __init__(self, city: City, day: date, chance: np.random.Generator, count: int) -> None:
         self.city = city
-        self.author = _pick(city.author_shares, chance.random(count))
+        self.author = _authors(city, chance.random((count, 2)))
         self.kind = _pick(np.array(list(places.KINDS.values())), chance.random(count))
         self.where = chance.random((count, 3))
         self.milliseconds = _times(days.window(day, city.zone), city.zone, chance.random((count, 2)))
-        # the second column is the text before an edit: a draw of its own
+        # what stood there before an edit is a draw of its own: who keeps the wrong version counts wrongly
         self.text = _texts(city, day, self.author, chance.random((count, 2, 3)))
         self.edited = chance.random((count, 2))
         self.reference = chance.random((count, 2))
@@ -195,7 +210,7 @@ class _Draws:
             id=name,
             history=history,
             created=created,
-            author=int(digest("author", self.city.seed, self.city.name, author, length=14), 16),
+            author=_author_id(self.city.seed, self.city.name, author),
             text=catalogue.texts[text],
             lang=phrases.LANGUAGES[catalogue.language[text]],
             # the busiest are programs
@@ -211,6 +226,23 @@ class _Draws:
 def _inside(x: float, y: float, kind: str) -> tuple[float, float]:
     """Shares of the box: clear of its edges, or just west of it."""
     return (0.01 + 0.98 * x, 0.01 + 0.98 * y) if kind == "point" else (-0.01 - 0.03 * x, 0.01 + 0.98 * y)
+
+
+@lru_cache(maxsize=65536)
+def _author_id(seed: int, area: str, rank: int) -> int:
+    return int(digest("author", seed, area, rank, length=14), 16)
+
+
+def _authors(city: City, chance: Floats) -> NDArray[np.int64]:
+    """Who writes each tweet: an author in proportion to their share, and then the same one again, `session` tweets on average.
+
+    So each tweet is by each author with exactly that author's share, but neighbours hang together.
+    """
+    if not len(chance):
+        return np.zeros(0, dtype=np.int64)
+    begins = chance[:, 0] < 1 / city.session
+    begins[0] = True
+    return np.asarray(_pick(city.author_shares, chance[begins, 1])[np.cumsum(begins) - 1])
 
 
 def _times(window: days.Window, zone: ZoneInfo, chance: Floats) -> NDArray[np.int64]:

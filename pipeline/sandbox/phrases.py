@@ -6,8 +6,9 @@ match stands what they must not: other words around the same letters (`business`
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Final
 
 import numpy as np
@@ -187,8 +188,15 @@ class Catalogue:
 
     def block(self, topic: int, language: int) -> slice:
         """Where the texts of one topic and language stand."""
-        places = np.flatnonzero((self.topic == topic) & (self.language == language))
-        return slice(int(places[0]), int(places[-1]) + 1)
+        return self._blocks[topic, language]
+
+    @cached_property
+    def _blocks(self) -> dict[tuple[int, int], slice]:
+        found = {}
+        for topic, language in itertools.product(range(len(TOPICS)), range(len(LANGUAGES))):
+            places = np.flatnonzero((self.topic == topic) & (self.language == language))
+            found[topic, language] = slice(int(places[0]), int(places[-1]) + 1)
+        return found
 
 
 @cache
