@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import sqlalchemy as sa
+import psycopg2
+import pytest
+
+from pipeline.sandbox import lifecycle
+from pipeline.settings import Settings
+from pipeline.settings import read as read_settings
+from tests.conftest import fresh_database
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -82,7 +90,7 @@ class Installation:
             **keep,
             "GEOBETA_CONFIG": str(self.folder / "config"),
             "GEOBETA_DATA": str(self.data),
-            "GEOBETA_AUTHOR_KEY": "a key for tests",
+            "GEOBETA_AUTHOR_KEY": "a key for tests only",
             "DATABASE_URL": self.database_url,
             **self.environ,
             **more,
@@ -110,6 +118,8 @@ class Installation:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        # pytest shows it where the test fails
+        print(f"$ python -m {' '.join(command)}  -> {process.returncode}\n{output}")
         return subprocess.CompletedProcess(command, process.returncode, output, "")
 
     def luigi(self, *arguments: str, workers: int = 1, local: bool = True, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -122,14 +132,25 @@ class Installation:
         far = ("--days-back", "20000", "--task-limit", "1000")
         return self.luigi("RangeDaily", "--of", "Nightly", "--start", start, "--stop", stop, *far, **options)  # type: ignore[arg-type]
 
-    def query(self, sql: str, **parameters: object) -> list[tuple[object, ...]]:
-        """Ask the installation's database."""
-        engine = sa.create_engine(self.database_url.replace("postgresql://", "postgresql+psycopg2://", 1))
+    def query(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Ask the installation's database; %s stands for a parameter."""
+        connection = psycopg2.connect(self.database_url)
         try:
-            with engine.connect() as connection:
-                return [tuple(row) for row in connection.execute(sa.text(sql), parameters)]
+            with connection.cursor() as cursor:
+                cursor.execute(sql, parameters or None)
+                return cursor.fetchall()
         finally:
-            engine.dispose()
+            connection.close()
+
+    def requests(self) -> int:
+        """How many requests this installation's own sandbox has had."""
+        log = self.data / "sandbox" / "requests.log"
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    def stop(self) -> None:
+        """End the sandbox that a run started."""
+        with contextlib.suppress(Exception):
+            lifecycle.stop(read_settings(self.environment()))
 
     def checksums(self) -> dict[str, str]:
         """A digest of every table's content, whatever the order of its rows, without what tells when and by whom."""
@@ -141,7 +162,7 @@ class Installation:
             columns = [
                 name
                 for (name,) in self.query(
-                    "select column_name from information_schema.columns where table_schema = 'public' and table_name = :t order by 1", t=table
+                    "select column_name from information_schema.columns where table_schema = 'public' and table_name = %s order by 1", table
                 )
                 if name not in VOLATILE.get(str(table), ())
             ]
@@ -158,3 +179,28 @@ class Installation:
             for table in tables
             if table not in NOT_COMPARED
         }
+
+
+@contextlib.contextmanager
+def installed(folder: Path, server: Settings) -> Iterator[Installation]:
+    """An installation with a database of its own; its sandbox is ended with it."""
+    with fresh_database(server) as url:
+        made = Installation(folder, url)
+        try:
+            yield made
+        finally:
+            made.stop()
+
+
+@pytest.fixture
+def installation(tmp_path: Path, server: Settings) -> Iterator[Installation]:
+    """An installation of one area and two studies, with nothing run yet."""
+    with installed(tmp_path / "one", server) as made:
+        yield made
+
+
+@pytest.fixture
+def twin(tmp_path: Path, server: Settings) -> Iterator[Installation]:
+    """A second one, the same in all but its folder: what the first should have become."""
+    with installed(tmp_path / "two", server) as made:
+        yield made

@@ -94,6 +94,13 @@ def server() -> Iterator[Settings]:
 @pytest.fixture
 def database_url(server: Settings) -> Iterator[str]:
     """A libpq URL of a fresh, migrated, empty database that is dropped after the test."""
+    with fresh_database(server) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def fresh_database(server: Settings) -> Iterator[str]:
+    """The same as a context, for tests that want several."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     whole = embedded.ensure_running(server)
     _administer(whole, f'create database "{name}" template geobeta strategy file_copy')

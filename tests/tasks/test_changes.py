@@ -13,16 +13,16 @@ SECOND_AREA = '\n[toluca]\nbox = "-99.80,19.20,-99.55,19.40"\ntimezone = "Americ
 SECOND_STUDY = '\n[toluca-water]\nquestion = "Water in Toluca?"\narea = "toluca"\nstart = 2026-11-01\nmatch = { words = ["agua"] }\n'
 
 
-def ran(installation: Installation, since: int) -> dict[str, set[str]]:
-    """Which tasks ran after ledger entry `since`: task → the areas or studies."""
+def ran(installation: Installation, before: list[str]) -> dict[str, set[str]]:
+    """Which tasks ran that are not among the ledger's entries `before`: task → the areas or studies."""
     found: dict[str, set[str]] = {}
-    for task, parameters in installation.query("select task, parameters from task_runs where id > :since", since=since):
+    for task, parameters in installation.query("select task, parameters from task_runs where not run_id = any(%s)", before):
         found.setdefault(str(task), set()).add(parameters.get("study") or parameters.get("area") or "")  # type: ignore[attr-defined]
     return found
 
 
-def last_entry(installation: Installation) -> int:
-    return int(installation.query("select coalesce(max(id), 0) from task_runs")[0][0])  # type: ignore[call-overload]
+def entries(installation: Installation) -> list[str]:
+    return [str(run) for (run,) in installation.query("select run_id from task_runs")]
 
 
 @pytest.fixture
@@ -36,51 +36,51 @@ def loaded(installation: Installation) -> Installation:
     return installation
 
 
-def test_a_second_run_does_nothing(loaded: Installation, sandbox: object) -> None:
+def test_a_second_run_does_nothing(loaded: Installation) -> None:
     """Nothing changed: no task runs, no request is made, no row is written."""
-    entry, rows, requests = last_entry(loaded), loaded.row_versions(), sandbox.requests()  # type: ignore[attr-defined]
+    before_runs, rows, requests = entries(loaded), loaded.row_versions(), loaded.requests()
     again = loaded.nights(START, STOP)
     assert again.returncode == 0, again.stdout
-    assert ran(loaded, entry) == {}
+    assert ran(loaded, before_runs) == {}
     assert loaded.row_versions() == rows
-    assert sandbox.requests() == requests  # type: ignore[attr-defined]
+    assert loaded.requests() == requests
 
 
-def test_a_changed_rule_recounts_that_study_alone(loaded: Installation, sandbox: object) -> None:
+def test_a_changed_rule_recounts_that_study_alone(loaded: Installation) -> None:
     """Counting, loading and posterior of one study, over all days on disk, from one Nightly; no request."""
-    entry, requests = last_entry(loaded), sandbox.requests()  # type: ignore[attr-defined]
+    before_runs, requests = entries(loaded), loaded.requests()
     before = loaded.query("select day, matches from daily_counts where study = 'water' order by day")
     loaded.studies = loaded.studies.replace('start = 2026-11-01\nmatch = { words = ["agua"] }\nprior', 'start = 2026-11-01\nmatch = { words = ["agua", "de"] }\nprior')
     loaded.write()
     done = loaded.luigi("Nightly", "--date", "2026-11-11")
     assert done.returncode == 0, done.stdout
-    assert ran(loaded, entry) == {"CountMatches": {"water"}, "LoadCounts": {"water"}, "UpdatePosterior": {"water"}, "BuildReport": {""}}
-    assert sandbox.requests() == requests  # type: ignore[attr-defined]
+    assert ran(loaded, before_runs) == {"CountMatches": {"water"}, "LoadCounts": {"water"}, "UpdatePosterior": {"water"}, "BuildReport": {""}}
+    assert loaded.requests() == requests
     after = loaded.query("select day, matches from daily_counts where study = 'water' order by day")
     assert [day for day, _ in after] == [day for day, _ in before]
     assert all(new > old for (_, new), (_, old) in zip(after, before, strict=True))  # type: ignore[operator]
     assert loaded.query("select days from posteriors where study = 'water' and day = '2026-11-11'") == [(2,)]
 
 
-def test_a_changed_prior_republishes_that_posterior_alone(loaded: Installation, sandbox: object) -> None:
+def test_a_changed_prior_republishes_that_posterior_alone(loaded: Installation) -> None:
     """No counting, no loading of counts, no request; the row says the new prior."""
-    entry, requests = last_entry(loaded), sandbox.requests()  # type: ignore[attr-defined]
+    before_runs, requests = entries(loaded), loaded.requests()
     loaded.studies = loaded.studies.replace("beta = 9.0", "beta = 19.0")
     loaded.write()
     assert loaded.nights(START, STOP).returncode == 0
-    assert ran(loaded, entry) == {"UpdatePosterior": {"water"}, "BuildReport": {""}}
-    assert sandbox.requests() == requests  # type: ignore[attr-defined]
+    assert ran(loaded, before_runs) == {"UpdatePosterior": {"water"}, "BuildReport": {""}}
+    assert loaded.requests() == requests
     assert loaded.query("select distinct prior_beta from posteriors where study = 'water'") == [(19.0,)]
     assert loaded.query("select count(*) > 0 from posterior_history where study = 'water'") == [(True,)]
 
 
 def test_a_changed_box_fetches_that_area_again(loaded: Installation) -> None:
     """All stages of the area's studies, and nothing of the other area."""
-    entry = last_entry(loaded)
+    before_runs = entries(loaded)
     loaded.areas = loaded.areas.replace("-99.80,19.20", "-99.81,19.20")
     loaded.write()
     assert loaded.nights(START, STOP).returncode == 0
-    found = ran(loaded, entry)
+    found = ran(loaded, before_runs)
     assert found.pop("BuildReport") == {""}
     assert found == {
         "ExtractTweets": {"toluca"},
@@ -92,11 +92,11 @@ def test_a_changed_box_fetches_that_area_again(loaded: Installation) -> None:
     }
 
 
-def test_a_new_study_on_an_old_area_costs_no_request(loaded: Installation, sandbox: object) -> None:
+def test_a_new_study_on_an_old_area_costs_no_request(loaded: Installation) -> None:
     """One Nightly answers the new question over every day on disk."""
-    requests = sandbox.requests()  # type: ignore[attr-defined]
+    requests = loaded.requests()
     loaded.studies += '\n[rain]\nquestion = "Rain?"\narea = "mexico-city"\nstart = 2026-11-01\nmatch = { words = ["lluvia"] }\n'
     loaded.write()
     assert loaded.luigi("Nightly", "--date", "2026-11-11").returncode == 0
-    assert sandbox.requests() == requests  # type: ignore[attr-defined]
+    assert loaded.requests() == requests
     assert loaded.query("select days from posteriors where study = 'rain'") == [(2,)]
