@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: (texts without nulls, first rule, rule after the last) → for each text, whether any rule of that range matches.
+#: (candidates as prepared, first rule, rule after the last) → for each candidate, whether any rule of that range matches it.
 AnyOf = Callable[[pa.Array, int, int], npt.NDArray[np.bool_]]
+#: (texts without nulls) → which of them may match at all, and these in the shape that AnyOf wants.
+Candidates = Callable[[pa.Array], tuple[npt.NDArray[np.bool_], pa.Array]]
 
 
 def matches(texts: pa.Array, pattern: str, *, ignore_case: bool = False) -> npt.NDArray[np.bool_]:
@@ -23,26 +25,33 @@ def matches(texts: pa.Array, pattern: str, *, ignore_case: bool = False) -> npt.
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def first_rules(texts: pa.Array | pa.ChunkedArray, rules: Sequence[str], any_of: AnyOf) -> pa.Array:
+def all_of(texts: pa.Array) -> tuple[npt.NDArray[np.bool_], pa.Array]:
+    """Every text is a candidate, as it is."""
+    return np.ones(len(texts), dtype=np.bool_), texts
+
+
+def first_rules(texts: pa.Array | pa.ChunkedArray, rules: Sequence[str], any_of: AnyOf, candidates: Candidates = all_of) -> pa.Array:
     """For each text the first rule, in the order of `rules`, that matches it; null where none does or the text is null.
 
     All rules at once first; then, for the hits alone, by halving the list: log2(rules) looks at a hit instead of one a rule.
     """
-    whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    if isinstance(whole, pa.ChunkedArray):  # beyond 2 GB, or no chunk at all
-        return pa.concat_arrays([first_rules(chunk, rules, any_of) for chunk in whole.chunks] or [pa.nulls(0, pa.string())])
-    rows = np.flatnonzero(np.asarray(whole.is_valid().to_numpy(zero_copy_only=False)))
-    rows = rows[any_of(whole.take(pa.array(rows)), 0, len(rules))]
-    winners = np.full(len(whole), -1, dtype=np.int64)
-    pending = [(0, len(rules), rows)]
+    if isinstance(texts, pa.ChunkedArray):
+        labels = [first_rules(chunk, rules, any_of, candidates) for chunk in texts.chunks]
+        return pa.concat_arrays(labels or [pa.nulls(0, pa.string())])
+    rows = np.flatnonzero(np.asarray(texts.is_valid().to_numpy(zero_copy_only=False)))
+    may, prepared = candidates(texts.drop_null())
+    rows = rows[may]
+    winners = np.full(len(texts), -1, dtype=np.int64)
+    hits = np.flatnonzero(any_of(prepared, 0, len(rules)))
+    pending = [(0, len(rules), hits)]
     while pending:
-        first, last, rows = pending.pop()
-        if not len(rows):
+        first, last, hits = pending.pop()
+        if not hits.size:
             continue
         if last - first == 1:
-            winners[rows] = first
+            winners[rows[hits]] = first
             continue
         middle = (first + last) // 2
-        early = any_of(whole.take(pa.array(rows)), first, middle)
-        pending += [(first, middle, rows[early]), (middle, last, rows[~early])]
+        early = any_of(prepared.take(pa.array(hits)), first, middle)
+        pending += [(first, middle, hits[early]), (middle, last, hits[~early])]
     return pa.array(list(rules), pa.string()).take(pa.array(winners, mask=winners < 0))

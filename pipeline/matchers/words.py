@@ -7,35 +7,50 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import text
 from pipeline.errors import SettingsError
 from pipeline.matchers import _re2, flag_of, texts_of
 
-# RE2's \b knows ASCII only, so the edge of a word is made of Unicode classes: no letter, digit, mark or underscore adjoins.
+# RE2's \b knows ASCII only, so the edges of words are found by Unicode classes. Those cost RE2 milliseconds to compile: once for
+# the marks that are put into the few texts that may match, and then every entry is a plain text to look for.
+#
 # Variation selectors and enclosing marks are marks to Unicode, but they sit on emoji, and an emoji is no part of a word.
-_GAP = r"[^\p{L}\p{N}\p{M}_]|[\x{FE00}-\x{FE0F}\p{Me}]"
+_ON_EMOJI = r"\x{FE00}-\x{FE0F}\p{Me}"
 #: Scripts written without spaces: a word of theirs has no visible edge, and a word of another script ends where they begin.
-_SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{30FC}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-_WORD_BEGINS, _WORD_ENDS = rf"(?:^|{_GAP}|{_SPACELESS})", rf"(?:$|{_GAP}|{_SPACELESS})"
-#: A hashtag begins and ends at a gap in every script: `#metroの` is another hashtag than `#metro`.
-_TAG_BEGINS, _TAG_ENDS = rf"(?:^|{_GAP})[#＃]", rf"(?:$|{_GAP})"
+_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\x{30FC}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 
-#: Characters of alternatives in one pattern: far below the size at which RE2 refuses a pattern or falls back to its slow automaton.
+
+def _run(without: str) -> str:
+    """A run of letters, digits, marks and underscores, except those of `without` (RE2 has no difference of classes)."""
+    return rf"((?:[^\P{{L}}{without}]|[^\P{{N}}{without}]|[^\P{{M}}{without}]|_)+)"
+
+
+#: What is put before and after runs, and between the two markings of a text: white space to Python, so no searchable text has it.
+_TAG_BEGINS, _TAG_ENDS, _WORD_BEGINS, _WORD_ENDS, _BETWEEN = "\x1c", "\x1d", "\x1e", "\x1f", "\n"
+_NO_TAG = f"(?:^|[^{_TAG_ENDS}])"
+#: A hashtag takes letters of every script, and ends where none goes on: `#metroの` is another hashtag than `#metro`.
+_TAG, _WORD = _run(_ON_EMOJI), _run(_ON_EMOJI + _SPACELESS)
+
+#: Characters of entries in one pattern: far below the size at which RE2 refuses a pattern or falls back to a slower automaton.
 _PATTERN_SIZE = 20_000
+#: For the first, rough search: an edge beside an ASCII letter is one to RE2's \b too; other marks, and what leads a hashtag, go.
+_ROUGH = ((re.compile("\x1e(?=[0-9A-Za-z_])|(?<=[0-9A-Za-z_])\x1f"), r"\b"), (re.compile(rf"{re.escape(_NO_TAG)}|[\x1c-\x1f]"), ""))
+_HASHES = "#＃"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the list: its label and the alternatives it stands for, each as (how it begins, what it is, how it ends)."""
+    """One entry of the list: its label, and RE2 patterns of the alternatives it stands for, in a marked text."""
 
     label: str
-    alternatives: tuple[tuple[str, str, str], ...]
+    alternatives: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,6 @@ class Words:
 
     entries: tuple[Entry, ...]
     exact: bool
-    _patterns: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -53,15 +67,19 @@ class Words:
 
     def match(self, texts: pa.Array | pa.ChunkedArray) -> pa.Array:
         """For each text the first entry, in the order of the list, that is found in it; else null."""
-        return _re2.first_rules(texts, self.rules, self._any_of)
+        return _re2.first_rules(texts, self.rules, self._any_of, self._candidates)
 
-    def _any_of(self, texts: pa.Array, first: int, last: int) -> npt.NDArray[np.bool_]:
-        if (first, last) not in self._patterns:
-            self._patterns[first, last] = _union(self.entries[first:last])
-        found = np.zeros(len(texts), dtype=np.bool_)
-        for pattern in self._patterns[first, last]:
-            found |= _re2.matches(texts, pattern)
-        return found
+    def _candidates(self, texts: pa.Array) -> tuple[npt.NDArray[np.bool_], pa.Array]:
+        """Which texts hold the characters of an entry (few, and quickly found), and these marked."""
+        may = _any(texts, [_rough(pattern) for entry in self.entries for pattern in entry.alternatives])
+        chosen = texts.filter(pa.array(may))
+        marked = _marked_words(chosen)
+        if any(_TAG_BEGINS in pattern for entry in self.entries for pattern in entry.alternatives):
+            marked = pc.binary_join_element_wise(_marked_tags(chosen), marked, pa.scalar(_BETWEEN, texts.type))
+        return may, marked
+
+    def _any_of(self, marked: pa.Array, first: int, last: int) -> npt.NDArray[np.bool_]:
+        return _any(marked, [pattern for entry in self.entries[first:last] for pattern in entry.alternatives])
 
 
 def build(value: object, *, hashtags: object = (), exact: object = False) -> Words:
@@ -78,31 +96,43 @@ def build(value: object, *, hashtags: object = (), exact: object = False) -> Wor
     """
     as_written = flag_of(exact, key="exact")
     tags = texts_of(hashtags, key="hashtags", empty=True)
-    labels = [*texts_of(value, key="words", empty=bool(tags)), *("#" + tag.strip().lstrip("#＃") for tag in tags)]
-    return Words(entries=tuple(_entry(label, exact=as_written) for label in labels), exact=as_written)
+    written = [*texts_of(value, key="words", empty=bool(tags)), *("#" + tag.strip().lstrip(_HASHES) for tag in tags)]
+    labels = [" ".join(text.tidy(entry).split()) for entry in written]
+    sought = text.searchable_all(pa.array(labels, pa.string())).to_pylist()
+    split = [_split(entry, label, seen, exact=as_written) for entry, label, seen in zip(written, labels, sought, strict=True)]
+    # All at once: what is compiled for marking is large.
+    words = iter(_marked_words(pa.array([word for words in split for word in words], pa.string())).to_pylist())
+    joined = _marked_tags(pa.array(["".join(words).lstrip(_HASHES) for words in split], pa.string())).to_pylist()
+    entries = []
+    for label, parts, tag in zip(labels, split, joined, strict=True):
+        marked = [next(words) for _ in parts]
+        entries.append(Entry(label, _alternatives(label, marked, tag)))
+    return Words(entries=tuple(entries), exact=as_written)
 
 
-def _entry(written: str, *, exact: bool) -> Entry:
-    label = " ".join(text.tidy(written).split())
-    sought = text.searchable(label)
+def _split(written: str, label: str, sought: str, *, exact: bool) -> list[str]:
+    """The words of an entry as they stand in the searched texts."""
     if sought != label:
         raise SettingsError(f"match.words holds {written!r}, but links and @mentions are not searched", todo="take the entry out")
-    words = (sought if exact else text.fold(sought)).replace("\ufe0f", "").replace("\ufe0e", "").split()
-    if not "".join(words).strip("#＃"):
+    words = re.sub("[\ufe0e\ufe0f]", "", sought if exact else text.fold(sought)).split()
+    if not "".join(words).strip(_HASHES):
         raise SettingsError(f"match.words holds {written!r}, of which nothing is left to look for", todo="take the entry out")
-    if words[0][0] in "#＃":
-        if len(words) > 1:
-            raise SettingsError(f"match.words holds {written!r}, but a hashtag holds no white space", todo="write it as one word")
-        return Entry(label, (_hashtag(words[0].lstrip("#＃")),))
-    begins = _WORD_BEGINS if _has_edges(words[0][0]) else ""
-    ends = _WORD_ENDS if _has_edges(words[-1][-1]) else ""
-    phrase = (begins, " +".join(map(_literal, words)), ends)
+    if words[0][0] in _HASHES and len(words) > 1:
+        raise SettingsError(f"match.words holds {written!r}, but a hashtag holds no white space", todo="write it as one word")
+    return words
+
+
+def _alternatives(label: str, words: list[str], tag: str) -> tuple[str, ...]:
+    """The patterns of an entry, from its marked words and its marked hashtag."""
+    # No letter, digit, mark or underscore stands before the # of a hashtag, and it begins with one of these.
+    hashtag = f"{_NO_TAG}[{_HASHES}]{_literal(tag)}" if tag.startswith(_TAG_BEGINS) else None
+    if words[0][0] in _HASHES:
+        if hashtag is None:
+            raise SettingsError(f"match.words holds {label!r}, but a hashtag begins with a letter or a digit", todo="take out the #")
+        return (hashtag,)
+    phrase = " +".join(map(_literal, words))
     # A single word's hashtag is found by the word itself, # being no part of a word.
-    return Entry(label, (phrase, _hashtag("".join(words))) if len(words) > 1 else (phrase,))
-
-
-def _hashtag(body: str) -> tuple[str, str, str]:
-    return _TAG_BEGINS, _literal(body), _TAG_ENDS
+    return (phrase, hashtag) if hashtag and len(words) > 1 else (phrase,)
 
 
 def _literal(word: str) -> str:
@@ -110,21 +140,30 @@ def _literal(word: str) -> str:
     return "".join(re.escape(character) + ("\ufe0f?" if unicodedata.category(character) == "So" else "") for character in word)
 
 
-def _has_edges(character: str) -> bool:
-    """Whether an entry that begins or ends with `character` must begin or end as a word there; symbols and emoji need not."""
-    is_word = character == "_" or unicodedata.category(character)[0] in "LNM"
-    return is_word and not _re2.matches(pa.array([character]), _SPACELESS)[0]
+def _marked_tags(texts: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(texts, _TAG, rf"{_TAG_BEGINS}\1{_TAG_ENDS}")
 
 
-def _union(entries: tuple[Entry, ...]) -> tuple[str, ...]:
-    """Patterns that together find any of the entries; what begins and ends alike shares its edges, which keeps them small."""
-    patterns: list[str] = []
-    kinds: dict[tuple[str, str], list[str]] = {}
-    for entry in entries:
-        for begins, body, ends in entry.alternatives:
-            bodies = kinds.setdefault((begins, ends), [])
-            if bodies and sum(map(len, bodies)) + len(body) > _PATTERN_SIZE:
-                patterns.append(f"{begins}(?:{'|'.join(bodies)}){ends}")
-                bodies.clear()
-            bodies.append(body)
-    return (*patterns, *(f"{begins}(?:{'|'.join(bodies)}){ends}" for (begins, ends), bodies in kinds.items()))
+def _marked_words(texts: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(texts, _WORD, rf"{_WORD_BEGINS}\1{_WORD_ENDS}")
+
+
+def _rough(pattern: str) -> str:
+    """A pattern for unmarked texts that finds all that `pattern` finds in marked ones, and little more."""
+    for sought, instead in _ROUGH:
+        pattern = sought.sub(instead.replace("\\", "\\\\"), pattern)
+    return pattern
+
+
+def _any(texts: pa.Array, patterns: list[str]) -> npt.NDArray[np.bool_]:
+    """Which texts any of the patterns is found in: all in one search, or in several where that would be too large."""
+    found = np.zeros(len(texts), dtype=np.bool_)
+    union: list[str] = []
+    size = 0
+    for pattern in patterns:
+        if union and size + len(pattern) > _PATTERN_SIZE:
+            found |= _re2.matches(texts, "|".join(union))
+            union, size = [], 0
+        union.append(pattern)
+        size += len(pattern)
+    return found | _re2.matches(texts, "|".join(union))
