@@ -1,0 +1,93 @@
+"""The views are the contract with dashboards: stable names, comments on every column, numbers that agree with the tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from pipeline import database, ledger, load, posterior
+from pipeline.settings import Settings
+from tests.partitions import make_tweet, write_counts, write_tweets
+
+#: A dashboard may rely on these; adding is free, taking away is a new version of the contract.
+PROMISED = {
+    "study_latest": {"study", "question", "area", "day", "share", "lower_95", "upper_95", "trials", "matches", "days", "synthetic"},
+    "study_days": {"study", "day", "share", "lower_50", "upper_50", "lower_95", "upper_95", "day_trials", "day_matches", "day_coverage"},
+    "area_days": {"area", "day", "tweets", "retweets", "point", "place_within", "place_centroid", "coverage", "sources", "synthetic"},
+    "posterior_publications": {"study", "day", "published_at", "replaced_at", "reason", "share"},
+    "runs": {"task", "parameters", "status", "started_at", "seconds", "rows_out", "requests", "error"},
+}
+
+
+def day(number: int) -> dt.date:
+    """A day of November 2026."""
+    return dt.date(2026, 11, number)
+
+
+def rows(settings: Settings, query: str) -> list[dict[str, object]]:
+    """What a dashboard would read."""
+    with database.transaction(settings) as connection:
+        return [dict(row) for row in connection.execute(sa.text(query)).mappings()]
+
+
+def test_every_table_view_and_column_has_a_comment(make_settings: Callable[..., Settings]) -> None:
+    """`\\d+` explains itself."""
+    uncommented = rows(
+        make_settings(),
+        "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum >= 0 and not a.attisdropped"
+        " where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'm', 'p')"
+        " and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)",
+    )
+    assert uncommented == []
+
+
+def test_the_views_have_the_promised_columns(make_settings: Callable[..., Settings]) -> None:
+    """No view or column that a dashboard reads is gone."""
+    found: dict[str, set[str]] = {}
+    for row in rows(make_settings(), "select table_name, column_name from information_schema.columns where table_schema = 'public'"):
+        found.setdefault(str(row["table_name"]), set()).add(str(row["column_name"]))
+    assert {view: columns - found.get(view, set()) for view, columns in PROMISED.items()} == {view: set() for view in PROMISED}
+
+
+def test_the_views_tell_what_was_loaded(make_settings: Callable[..., Settings]) -> None:
+    """Two days of one study and one of its area."""
+    settings = make_settings()
+    tweets = [make_tweet(tweet_id=1), make_tweet(tweet_id=2, is_retweet=True), make_tweet(tweet_id=3, evidence="place_within")]
+    write_tweets(settings, "mexico-city", day(5), tweets, coverage=0.5, coverage_reason="half a day")
+    load.tweets(settings, "mexico-city", day(5))
+    for number, counts in ((5, (2, 1)), (6, (6, 1))):
+        write_counts(settings, "traffic", day(number), {"0" * 32: counts})
+        load.counts(settings, "traffic", day(number))
+        posterior.update(settings, "traffic", day(number))
+    (latest,) = rows(settings, "select * from study_latest")
+    assert (latest["day"], latest["share"], latest["trials"], latest["day_trials"]) == (day(6), 0.3, 8, 6)
+    assert (latest["question"], latest["area"], latest["synthetic"]) == ("What share speaks of traffic?", "mexico-city", True)
+    assert [row["day_matches"] for row in rows(settings, "select * from study_days order by day")] == [1, 1]
+    (area,) = rows(settings, "select * from area_days")
+    assert (area["tweets"], area["retweets"], area["point"], area["place_within"], area["discarded"]) == (3, 1, 2, 1, 4)
+    assert (area["coverage"], area["coverage_reason"]) == (0.5, "half a day")
+
+
+def test_publications_tell_what_was_said_when(make_settings: Callable[..., Settings]) -> None:
+    """A restated share shows twice: until when the first was said and why it went, and the second, still valid."""
+    settings = make_settings()
+    for number, counts in ((6, (4, 1)), (5, (8, 5))):
+        write_counts(settings, "traffic", day(number), {"0" * 32: counts})
+        load.counts(settings, "traffic", day(number))
+        posterior.update(settings, "traffic", day(number))
+    said = rows(settings, "select * from posterior_publications where day = '2026-11-06' order by published_at")
+    assert [row["trials"] for row in said] == [4, 12]
+    assert [row["reason"] for row in said] == ["1 day came late", None]
+    assert said[0]["published_at"] < said[0]["replaced_at"] <= said[1]["published_at"]  # type: ignore[operator]
+
+
+def test_runs_say_how_long_they_took(make_settings: Callable[..., Settings]) -> None:
+    """Seconds from start to end."""
+    settings = make_settings()
+    with ledger.running(settings, "LoadCounts", {"study": "traffic"}, "r1") as run:
+        run.rows_out = 3
+    (told,) = rows(settings, "select * from runs")
+    assert (told["status"], told["rows_out"]) == ("done", 3)
+    assert 0 <= float(str(told["seconds"])) < 60
