@@ -118,6 +118,8 @@ def test_each_kind_of_place_has_its_evidence(box: BoundingBox) -> None:
     tweets = [tweet for tweet in city.tweets(DAY) if tweet.id == tweet.history[-1]]
     seen = Counter(zip([tweet.kind for tweet in tweets], _evidence(city, DAY), strict=True))
     assert set(seen) == set(wanted.items())
+    everywhere = [place for places_of_kind in city.map.by_kind.values() for place in places_of_kind]
+    assert len({place.id for place in everywhere}) == len(everywhere)
     state = city.map.by_kind["state"][0]
     assert BoundingBox(state.west, state.south, state.east, state.north).surface_km2 > 4 * box.surface_km2
 

@@ -83,18 +83,18 @@ def build(*, seed: int, area: str, box: BoundingBox, zone: str) -> Map:
             north=round(min(latitude + half_height, 90.0), 6),
         )
 
-    def scattered(kind: str, count: int, extent: float) -> tuple[Place, ...]:
-        low, high = extent / 2 + 0.01, 1 - extent / 2 - 0.01
-        middles = (low + (high - low) * chance.random((count, 2))).tolist()
-        return tuple(make(kind, number, x, y, extent, extent) for number, (x, y) in enumerate(middles))
+    def scattered(kind: str, extents: tuple[float, ...]) -> tuple[Place, ...]:
+        room = chance.random((len(extents), 2)).tolist()
+        middles = [[extent / 2 + 0.01 + (0.98 - extent) * share for share in shares] for extent, shares in zip(extents, room, strict=True)]
+        return tuple(make(kind, number, x, y, extents[number], extents[number]) for number, (x, y) in enumerate(middles))
 
     edges = [(0.02, 0.3), (0.98, 0.6), (0.4, 0.02), (0.7, 0.98)]
     beyond = [(-0.03, 0.5), (1.03, 0.5), (0.5, -0.03), (0.5, 1.03)]
     return Map(
         box,
         {
-            "poi": scattered("poi", 24, 0.0),
-            "neighbourhood": scattered("neighbourhood", 8, 0.12) + scattered("neighbourhood", 8, 0.06),
+            "poi": scattered("poi", (0.0,) * 24),
+            "neighbourhood": scattered("neighbourhood", (0.12, 0.06) * 8),
             "edge": tuple(make("edge", number, x, y, 0.1, 0.1) for number, (x, y) in enumerate(edges)),
             "city": (make("city", 0, 0.5, 0.5, 0.97, 0.97),),
             "metropolis": (make("metropolis", 0, 0.5, 0.5, 1.25, 1.25),),
