@@ -1,0 +1,90 @@
+"""Made-up days of a study for the tests of pictures, page and table; and the stages run in a row on a small made-up city."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import clean, count, extract, load, posterior
+from pipeline.report import data
+from pipeline.settings import Settings
+from pipeline.stats import beta
+
+LAST = date(2026, 11, 22)
+
+#: For settings of tests that need a made-up city: few tweets, so that a day takes milliseconds.
+SMALL = "[sandbox]\ntweets_per_day = 60\nidle_exit_seconds = 30.0\n[x]\npage_size = 100\n"
+
+
+def made_days(number: int = 14, *, share: float = 0.1, missing: Sequence[int] = (), partial: Sequence[int] = ()) -> pd.DataFrame:
+    """A frame as charts.py describes it, up to LAST; `missing` and `partial` are positions. The same on every call."""
+    chance = np.random.default_rng(number)
+    trials = chance.poisson(500, number).astype(float)
+    matches = chance.binomial(trials.astype(int), share).astype(float)
+    status = np.array(["whole"] * number, dtype=object)
+    status[list(partial)], status[list(missing)] = "partial", "missing"
+    absent = status == "missing"
+    trials[absent] = matches[absent] = np.nan
+    alpha, other = 1 + np.nancumsum(matches), 1 + np.nancumsum(trials - matches)
+    frame = pd.DataFrame(
+        {
+            "day": pd.date_range(end=pd.Timestamp(LAST), periods=number),
+            "status": status,
+            "trials": trials,
+            "matches": matches,
+            "authors": np.round(trials * 0.6),
+            "coverage": np.where(absent, np.nan, np.where(status == "partial", 0.5, 1.0)),
+            "coverage_reason": np.where(status == "partial", "the stream was down for 12 h", None),
+            "reason": np.where(absent, "no tweets were collected", ""),
+            "synthetic": False,
+            "alpha": alpha,
+            "beta": other,
+            "mean": alpha / (alpha + other),
+        }
+    )
+    for level in (50, 95):
+        frame[f"lower_{level}"], frame[f"upper_{level}"] = beta.central_interval(alpha, other, level / 100)
+    frame.loc[absent, ["alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"]] = np.nan
+    return frame
+
+
+def study_days(days: pd.DataFrame, *, synthetic: bool = False, current: bool = True) -> data.StudyDays:
+    """The days as the page gets them; the newest posterior is that of the last day that has one."""
+    days = days.assign(synthetic=synthetic)
+    known = days.dropna(subset=["mean"])
+    if known.empty:
+        return data.StudyDays(days, None, None, False, synthetic, 0)
+    latest: dict[str, Any] = {str(key): value for key, value in known.iloc[-1].to_dict().items()}
+    latest |= {
+        "trials": int(known["trials"].sum()),
+        "matches": int(known["matches"].sum()),
+        "days": len(known),
+        "published_at": pd.Timestamp("2026-11-23 08:00", tz="UTC"),
+        "run_id": "0123456789abcdef",
+        "marker": "0a1b2c3d4e5f",
+        "synthetic": synthetic,
+    }
+    return data.StudyDays(days, latest, latest["day"].date(), current, synthetic, 0)
+
+
+def run_stages(settings: Settings, days: Sequence[date], studies: Sequence[str] | None = None) -> None:
+    """Everything that Nightly does for these days, without Luigi, in its order; the page not included."""
+    chosen = [settings.study(name) for name in (settings.studies if studies is None else studies)]
+    for day in days:
+        for area in dict.fromkeys(study.area for study in chosen):
+            extract.run(settings, area, day)
+            clean.run(settings, area, day)
+            load.tweets(settings, area, day)
+        for study in chosen:
+            count.run(settings, study.name, day)
+            load.counts(settings, study.name, day)
+            posterior.update(settings, study.name, day)
+
+
+def days_up_to(last: date, number: int) -> list[date]:
+    """`number` days, the last of them `last`."""
+    return [last - timedelta(days=back) for back in reversed(range(number))]
