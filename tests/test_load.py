@@ -1,0 +1,285 @@
+"""Files to tables: whole, once, by whom it may be; and what depends on a changed day becomes incomplete by itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from pipeline import clean, count, database, ledger, load, posterior
+from pipeline.database import Marker
+from pipeline.errors import InvalidCounts, LoadMismatch, MissingData, SuspiciousExtract
+from pipeline.settings import Settings
+from tests.conftest import AREAS
+from tests.partitions import make_tweet, write_counts, write_tweets
+
+ROOT = Path(__file__).resolve().parents[1]
+CITY = "mexico-city"
+KEYS = ("0" * 32, "1" * 32)
+
+
+def day(number: int) -> dt.date:
+    """A day of November 2026."""
+    return dt.date(2026, 11, number)
+
+
+def query(settings: Settings, text: str, **parameters: object) -> list[tuple[object, ...]]:
+    """Ask the database."""
+    with database.transaction(settings) as connection:
+        return [tuple(row) for row in connection.execute(sa.text(text), parameters)]
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """Settings with a fresh database."""
+    return make_settings()
+
+
+def test_a_day_of_tweets_is_loaded_with_discards_coverage_and_marker(settings: Settings) -> None:
+    """All tables of the partition, and the area's version beside them."""
+    write_tweets(settings, CITY, day(5), [make_tweet(tweet_id=1), make_tweet(tweet_id=2)], coverage=0.25, coverage_reason="a gap")
+    assert not load.has_tweets(settings, CITY, day(5))
+    assert load.tweets(settings, CITY, day(5)) == 2
+    assert load.has_tweets(settings, CITY, day(5))
+    assert query(settings, "select area, day, tweet_id from tweets order by 3") == [(CITY, day(5), 1), (CITY, day(5), 2)]
+    assert query(settings, "select reason, rows from discards order by 1") == [("duplicate", 1), ("outside", 3)]
+    assert query(settings, "select coverage, reason, sources, posts, pages, requests, synthetic from coverage") == [
+        (0.25, "a gap", ["sandbox"], 12, 2, 3, True)
+    ]
+    assert query(settings, "select rows, revision, synthetic from partitions") == [(2, clean.revision(settings, CITY, day(5)), True)]
+    assert query(settings, "select area, west, timezone, evidence from areas") == [
+        (CITY, -99.365, "America/Mexico_City", ["place_centroid", "place_within", "point"])
+    ]
+
+
+def test_every_column_of_a_tweet_arrives_as_it_stands_in_the_file(settings: Settings) -> None:
+    """Empty is not unknown, floats keep their last bit, and text is not interpreted."""
+    text = "\\N, \"a\"\r\n\\.\n'b'\t"
+    odd = make_tweet(text=text, lang="", client=None, longitude=-99.10000000000001, place_name="Coyoacán", place_west=0.1 + 0.2)
+    write_tweets(settings, CITY, day(5), [odd])
+    load.tweets(settings, CITY, day(5))
+    with database.transaction(settings) as connection:
+        row = dict(connection.execute(sa.text("select * from tweets")).mappings().one())
+    loaded = {name: value for name, value in odd.items() if name not in ("searchable", "folded")}
+    assert row == {"area": CITY, "day": day(5), **loaded}
+
+
+def test_raw_is_loaded_only_where_it_is_asked_for(make_settings: Callable[..., Settings]) -> None:
+    """The column is there, empty by default."""
+    for text, wanted in (("", None), ("[load]\nraw = true\n", {"id": "1", "text": "a\u00e9"})):
+        settings = make_settings(settings=text)
+        write_tweets(settings, CITY, day(5), [make_tweet(raw='{"id":"1","text":"a\\u00e9"}')])
+        load.tweets(settings, CITY, day(5))
+        assert query(settings, "select raw from tweets") == [(wanted,)]
+
+
+def test_loading_again_writes_nothing(settings: Settings) -> None:
+    """No row of any table is touched the second time."""
+    write_tweets(settings, CITY, day(5), [make_tweet()])
+    write_counts(settings, "traffic", day(5), {KEYS[0]: (3, 1)})
+    tables = ("tweets", "coverage", "partitions", "daily_counts", "author_counts", "areas", "studies")
+    every = " union all ".join(f"select '{table}', xmin::text from {table}" for table in tables)
+    seen = []
+    for _ in range(2):
+        load.tweets(settings, CITY, day(5))
+        load.counts(settings, "traffic", day(5))
+        seen.append(query(settings, f"{every} order by 1, 2"))
+    assert seen[0] == seen[1]
+
+
+def test_a_changed_box_replaces_the_day_and_is_remembered(make_settings: Callable[..., Settings]) -> None:
+    """Both versions of the area are known; the rows are those of the new one."""
+    settings = make_settings()
+    write_tweets(settings, CITY, day(5), [make_tweet(tweet_id=1), make_tweet(tweet_id=2)])
+    load.tweets(settings, CITY, day(5))
+    moved = make_settings(areas=AREAS.replace("-99.3650", "-99.3000"))
+    assert not load.has_tweets(moved, CITY, day(5))
+    write_tweets(moved, CITY, day(5), [make_tweet(tweet_id=2)])
+    assert load.tweets(moved, CITY, day(5)) == 1
+    assert query(moved, "select tweet_id from tweets") == [(2,)]
+    assert query(moved, "select west from areas order by first_seen") == [(-99.365,), (-99.3,)]
+
+
+def test_without_its_files_a_partition_cannot_be_loaded(settings: Settings) -> None:
+    """The error names the stage's file; nothing is written."""
+    with pytest.raises(MissingData, match="manifest"):
+        load.tweets(settings, CITY, day(5))
+    with pytest.raises(MissingData, match="manifest"):
+        load.counts(settings, "traffic", day(5))
+
+
+def test_a_file_that_is_not_what_its_manifest_says_is_refused(settings: Settings) -> None:
+    """A file cut short by hand, or counts that contradict each other, never replace rows."""
+    folder = write_tweets(settings, CITY, day(5), [make_tweet(tweet_id=1), make_tweet(tweet_id=2)])
+    pq.write_table(pq.ParquetFile(folder / "tweets.parquet").read().slice(1), folder / "tweets.parquet")
+    with pytest.raises(LoadMismatch, match="has 1 rows, its manifest says 2"):
+        load.tweets(settings, CITY, day(5))
+    write_counts(settings, "traffic", day(5), {KEYS[0]: (3, 1)}, trials=4)
+    with pytest.raises(InvalidCounts, match="1 of 4 in all"):
+        load.counts(settings, "traffic", day(5))
+    assert query(settings, "select count(*) from partitions") == [(0,)]
+
+
+def test_an_empty_partition_does_not_replace_rows_of_the_same_inputs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not tweets and not counts, unless forced; from another source or where nothing was, empty is an answer."""
+    write_tweets(settings, CITY, day(5), [make_tweet()])
+    write_counts(settings, "traffic", day(5), {KEYS[0]: (3, 1)})
+    load.tweets(settings, CITY, day(5))
+    load.counts(settings, "traffic", day(5))
+    query(settings, "update partitions set revision = 'of an older version of clean' returning 1")
+    write_tweets(settings, CITY, day(5), [])
+    write_counts(settings, "traffic", day(5), {})
+    with pytest.raises(SuspiciousExtract, match="GEOBETA_FORCE=1"):
+        load.tweets(settings, CITY, day(5))
+    with pytest.raises(SuspiciousExtract, match="3 stand in the database"):
+        load.counts(settings, "traffic", day(5))
+    assert query(settings, "select count(*) from tweets") == [(1,)]
+    monkeypatch.setenv("GEOBETA_FORCE", "1")
+    assert (load.tweets(settings, CITY, day(5)), load.counts(settings, "traffic", day(5))) == (0, 0)
+    assert query(settings, "select trials from daily_counts") == [(0,)]
+    monkeypatch.delenv("GEOBETA_FORCE")
+    write_tweets(settings, CITY, day(6), [])
+    assert load.tweets(settings, CITY, day(6)) == 0
+    write_tweets(settings, CITY, day(7), [make_tweet()])
+    load.tweets(settings, CITY, day(7))
+    query(settings, "update partitions set revision = 'old' returning 1")
+    write_tweets(settings, CITY, day(7), [], sources=["x"], synthetic=False)
+    assert load.tweets(settings, CITY, day(7)) == 0
+
+
+def test_a_day_of_counts_is_loaded_with_authors_matches_and_the_study(settings: Settings) -> None:
+    """All tables of the partition, and the rule's version beside them."""
+    write_counts(settings, "traffic", day(5), {KEYS[0]: (3, 1), KEYS[1]: (2, 0), None: (4, 2)}, coverage=None, coverage_reason="unknown")
+    assert load.counts(settings, "traffic", day(5)) == 3
+    assert load.has_counts(settings, "traffic", day(5))
+    study = settings.study("traffic")
+    versions = (count.rule_version(study), count.revision(settings, "traffic", day(5)))
+    columns = "trials, matches, authors, retweets, coverage, coverage_reason, rule_version, revision"
+    assert query(settings, f"select {columns} from daily_counts") == [(9, 3, 2, 2, None, "unknown", *versions)]
+    assert query(settings, "select author_key, trials, matches from author_counts order by 1") == [
+        (KEYS[0], 3, 1),
+        (KEYS[1], 2, 0),
+        (None, 4, 2),
+    ]
+    assert query(settings, "select count(*), min(rule) from tweet_matches") == [(3, "tráfico")]
+    assert query(settings, "select study, question, start, match, prior_alpha from studies") == [
+        ("traffic", study.question, study.start, study.match, 1.0)
+    ]
+
+
+def mark(settings: Settings, *keys: tuple[str, str, dt.date]) -> None:
+    """Markers as if those partitions had been made."""
+    with database.transaction(settings) as connection:
+        for key in keys:
+            database.write_marker(connection, key, Marker("r", 1))
+
+
+def test_a_changed_day_makes_what_follows_from_it_incomplete(settings: Settings) -> None:
+    """Posteriors of that study and pages from that day on; not earlier ones and not other studies'."""
+    chain = [("posteriors", name, day(number)) for name in ("traffic", "water") for number in (4, 5, 6)]
+    chain += [("report", "", day(number)) for number in (4, 5, 6)]
+    mark(settings, *chain)
+    write_counts(settings, "traffic", day(5), {KEYS[0]: (3, 1)})
+    load.counts(settings, "traffic", day(5))
+    gone = {("posteriors", "traffic", day(5)), ("posteriors", "traffic", day(6)), ("report", "", day(5)), ("report", "", day(6))}
+    assert database.markers_present(settings, dict.fromkeys(chain, "r")) == set(chain) - gone
+    mark(settings, *chain)
+    load.counts(settings, "traffic", day(5))
+    assert database.markers_present(settings, dict.fromkeys(chain, "r")) == set(chain)
+
+
+def test_rows_name_the_run_that_loaded_them(settings: Settings) -> None:
+    """partitions.run_id leads to the ledger."""
+    write_tweets(settings, CITY, day(5), [make_tweet()])
+    with ledger.running(settings, "LoadTweets", {"area": CITY}, "r"):
+        load.tweets(settings, CITY, day(5))
+    assert query(settings, "select task from partitions join task_runs using (run_id)") == [("LoadTweets",)]
+
+
+def test_progress_ends_at_the_whole(settings: Settings) -> None:
+    """Shares between 0 and 1, the last of them 1."""
+    told: list[tuple[float | None, str]] = []
+    write_tweets(settings, CITY, day(5), [make_tweet()])
+    load.tweets(settings, CITY, day(5), progress=lambda share, message: told.append((share, message)))
+    assert told[-1][0] == 1.0
+    assert all(share is None or 0 <= share <= 1 for share, _ in told)
+
+
+def test_many_loaders_at_once_give_one_load_and_no_failure(settings: Settings) -> None:
+    """Loads of three days and updates of two studies, each three times at once, in any order: no deadlock, one load each."""
+    for number in (4, 5, 6):
+        for study in ("traffic", "water"):
+            write_counts(settings, study, day(number), {KEYS[0]: (3 + number, 1)})
+
+    def whole(job: tuple[str, int]) -> int:
+        study, number = job
+        load.counts(settings, study, day(number))
+        return posterior.update(settings, study, day(number))
+
+    jobs = [(study, number) for _ in range(3) for number in (6, 4, 5) for study in ("traffic", "water")]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(whole, jobs))
+    for study in ("traffic", "water"):
+        assert query(settings, "select day, trials, days from posteriors where study = :study order by 1", study=study) == [
+            (day(4), 7, 1),
+            (day(5), 15, 2),
+            (day(6), 24, 3),
+        ]
+    assert query(settings, "select dataset, count(*) from partitions group by 1 order by 1") == [("counts", 6), ("posteriors", 6)]
+
+
+KILLED = """
+import datetime, sys
+from pipeline import load, posterior, settings
+found, day = settings.read(), datetime.date(2026, 11, 5)
+load.tweets(found, "mexico-city", day)
+load.counts(found, "traffic", day)
+posterior.update(found, "traffic", day)
+"""
+POINTS = ["load.copy", "load.copy:2", "load.before_marker", "load.before_marker:2", "posterior.before_copy", "posterior.before_marker"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_leaves_the_old_rows_and_a_rerun_makes_the_same_as_without(
+    make_settings: Callable[..., Settings], tmp_path: Path, point: str
+) -> None:
+    """SIGKILL inside COPY, between COPY and marker, inside the posterior: every table ends as if nothing had happened."""
+    settings = make_settings()
+    write_tweets(settings, CITY, day(5), [make_tweet(tweet_id=number) for number in range(1, 20_001)])
+    write_counts(settings, "traffic", day(5), {f"{number:032x}": (2, number % 2) for number in range(500)})
+    own = {**os.environ, "GEOBETA_CONFIG": str(settings.config), "GEOBETA_DATA": str(settings.data), "PYTHONPATH": str(ROOT)}
+    assert settings.database_url is not None
+    assert settings.author_key is not None
+    own |= {"DATABASE_URL": settings.database_url.get_secret_value(), "GEOBETA_AUTHOR_KEY": settings.author_key.get_secret_value()}
+    more = {"GEOBETA_KILL_AT": point, "GEOBETA_KILL_FILE": str(tmp_path / "passings")}
+    killed = subprocess.run([sys.executable, "-c", KILLED], env={**own, **more}, cwd="/", check=False)
+    assert killed.returncode == -signal.SIGKILL
+    present = {dataset for (dataset,) in query(settings, "select dataset from partitions")}
+    tables = {"tweets": "tweets", "counts": "author_counts", "posteriors": "posteriors"}
+    assert {dataset for dataset, table in tables.items() if query(settings, f"select 1 from {table} limit 1")} == present
+    subprocess.run([sys.executable, "-c", KILLED], env={**own, **more}, cwd="/", check=True)
+    assert query(settings, "select dataset, rows from partitions order by 1") == [("counts", 500), ("posteriors", 1), ("tweets", 20_000)]
+    assert query(settings, "select count(*), count(distinct tweet_id) from tweets") == [(20_000, 20_000)]
+    assert query(settings, "select trials, matches, alpha, beta from posteriors") == [(1000, 250, 251.0, 751.0)]
+    assert query(settings, "select count(*) from posterior_history") == [(0,)]
+    shutil.rmtree(settings.data)
+
+
+def test_a_table_of_batches_is_read_as_it_is_sent(settings: Settings, tmp_path: Path) -> None:
+    """Rows are never all in memory: the reader yields batches of the stated size at most."""
+    pq.write_table(pa.table({"number": range(40_000)}), tmp_path / "many.parquet")
+    sizes = [batch.num_rows for batch in load._batches(tmp_path / "many.parquet", ["number"], 40_000, lambda share, message: None)]
+    assert sum(sizes) == 40_000
+    assert max(sizes) <= load.BATCH
