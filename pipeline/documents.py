@@ -134,7 +134,8 @@ class _Reader:
             return
         value, fault = _parsed(text)
         if fault is None:
-            yield from self._give_up()
+            if self._held:
+                yield from self._give_up()
             self._lines.documents += 1
             yield Document(value, number, start)
         elif self._held:

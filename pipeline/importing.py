@@ -296,6 +296,9 @@ class _Extract:
         if isinstance(outcome, Record):
             self._alive(outcome.created_at)
             if outcome.geotagged:
+                if not self.raw:
+                    # a batch of whole parsed posts would be ten times the memory
+                    outcome.item = None
                 self._batch.append(outcome)
             else:
                 self.no_geo += 1

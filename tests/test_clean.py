@@ -104,6 +104,7 @@ WIDE = {"geo": {"type": "Feature", "bbox": [-120.0, 10.0, -80.0, 30.0]}}
         ({"geo": ...}, {}, "no_geo"),
         ({"created_at": "2026-11-07T18:00:00.000Z"}, {}, "wrong_day"),
         ({"created_at": "2026-11-05T05:59:59.000Z"}, {}, "wrong_day"),
+        ({"created_at": "2026-11-06T06:00:00.000Z"}, {}, "wrong_day"),
         ({"id": ...}, {}, "no_id"),
         ({"text": ...}, {}, "no_text"),
         ({"created_at": "?"}, {}, "bad_time"),

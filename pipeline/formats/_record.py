@@ -240,7 +240,9 @@ def whole_text(*candidates: object) -> str:
 
 
 def number(value: object) -> float:
-    """A finite number; NaN for anything else (numbers in strings too: none of the shapes writes them)."""
+    """A number; NaN for anything else (numbers in strings too: none of the shapes writes them)."""
+    if type(value) is float:
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return math.nan
     try:
@@ -296,15 +298,19 @@ def place_box(west: object, south: object, east: object, north: object) -> Place
 
 def ring_box(ring: object) -> PlaceBox:
     """The box of v1's ring of corners `[[lon, lat], ...]`, which is not closed and may have no surface."""
-    if not isinstance(ring, list) or not ring or not all(isinstance(corner, list) and len(corner) >= 2 for corner in ring):
+    try:
+        longitudes, latitudes = [number(corner[0]) for corner in ring], [number(corner[1]) for corner in ring]  # type: ignore[attr-defined]
+    except (TypeError, IndexError, KeyError) as error:
+        raise Bad("bad_place", shown(ring)) from error
+    if not longitudes:
         raise Bad("bad_place", shown(ring))
-    longitudes, latitudes = [number(corner[0]) for corner in ring], [number(corner[1]) for corner in ring]
     west, east = min(longitudes), max(longitudes)
     # rings begin south-west (all 5,464 real ones tried): one that begins in the far east and has its opposite corner in the far west
     # goes over the antimeridian, where smallest and largest would span the whole globe the other way
-    if len(ring) == 4 and east - west > 180 and longitudes[0] > longitudes[2]:
+    if len(longitudes) == 4 and east - west > 180 and longitudes[0] > longitudes[2]:
         west, east = longitudes[0], longitudes[2]
-    if any(math.isnan(value) for value in longitudes + latitudes):
+    # smallest and largest may pass over a NaN
+    if math.isnan(sum(longitudes) + sum(latitudes)):
         raise Bad("bad_place", shown(ring))
     return place_box(west, min(latitudes), east, max(latitudes))
 
