@@ -215,9 +215,8 @@ def _count_reason(settings: Settings, study: Study, partition: Path) -> str:
 
 
 def _posterior_reason(settings: Settings, study: Study, day: date, held: Stored, *, anew: bool) -> str:
-    wanted = posterior.revision(settings, study.name)
     marker = held.markers.get(("posteriors", study.name, day))
-    if marker == wanted:
+    if marker == posterior.revision(settings, study.name, day):
         return "counts that it is made of are loaded anew" if anew else ""
     if not held.known:
         return "not known: the database is stopped"
@@ -228,7 +227,7 @@ def _posterior_reason(settings: Settings, study: Study, day: date, held: Stored,
         return "the prior changed"
     if published[2] != study.forget:
         return "the forgetting changed"
-    return "the counts behind it changed" if marker is None else "the rule, the box or the start changed"
+    return "counts that it is made of changed" if marker is None else "its counts, the rule, the box or the start changed"
 
 
 def _report_reason(settings: Settings, day: date, held: Stored, anew: bool) -> str:

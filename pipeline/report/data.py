@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
 from pipeline.storage import digest
@@ -112,29 +113,30 @@ def study_days(
     start: date,
     until: date,
     *,
-    posterior_revision: str,
+    posterior_revision: Callable[[date], str],
     count_revision: Callable[[date], str],
 ) -> StudyDays:
     """One study's part of the snapshot, a row for every day from `start` to `until`.
 
     Counts made by another rule or box than today's are left out, as they are in the posterior: their days are missing, with
-    that reason.
+    that reason. So are posteriors that are not current, unless none is: then the newest of them is shown, marked as stale.
 
     Args:
         snapshot: from `read`.
         study: its name.
         start: the study's first day.
         until: the report's day.
-        posterior_revision: what a posterior of this study has to be marked with to be current.
+        posterior_revision: what the posterior of a day has to be marked with to be current; asked for the newest one.
         count_revision: the same for the counts of a day; asked only for days that have counts.
     """
     counts = snapshot.counts[snapshot.counts["study"] == study]
-    dated = zip(local_dates(counts["day"]), counts["revision"], strict=True)
-    stale = np.array([revision != count_revision(day) for day, revision in dated], dtype=bool)
+    stale = ~_made_by(counts, "revision", count_revision)
     kept = counts[~stale]
+    published = snapshot.posteriors[(snapshot.posteriors["study"] == study) & (snapshot.posteriors["day"] >= pd.Timestamp(start))]
+    fresh = _made_by(published, "marker", posterior_revision)
+    rows = published[fresh] if fresh.any() else published
     calendar = pd.DataFrame({"day": pd.date_range(start, until, unit="us")})
     frame = calendar.merge(kept.drop(columns=["study", "revision"]), on="day", how="left")
-    rows = snapshot.posteriors[snapshot.posteriors["study"] == study]
     shares = ["day", "alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"]
     frame = frame.merge(rows[shares], on="day", how="left")
     for name in ("trials", "matches", "authors", "retweets", "coverage", *shares[1:]):
@@ -145,17 +147,21 @@ def study_days(
         "" if status != "missing" else "counted by an earlier rule or box" if day in by_old_rule else "no tweets were collected"
         for status, day in zip(frame["status"], frame["day"], strict=True)
     ]
-    in_range = rows[rows["day"] >= pd.Timestamp(start)]
-    latest = None if in_range.empty else {str(key): value for key, value in in_range.iloc[-1].to_dict().items()}
+    latest = None if rows.empty else {str(key): value for key, value in rows.iloc[-1].to_dict().items()}
     changes = snapshot.restated.loc[snapshot.restated["study"] == study, "changes"]
     return StudyDays(
         days=frame,
         latest=latest,
         latest_day=None if latest is None else latest["day"].date(),
-        current=latest is not None and latest["marker"] == posterior_revision,
+        current=latest is not None and latest["marker"] == posterior_revision(latest["day"].date()),
         synthetic=bool(kept["synthetic"].any()) or bool(latest and latest["synthetic"]),
         changes=int(changes.sum()),
     )
+
+
+def _made_by(frame: pd.DataFrame, column: str, wanted: Callable[[date], str]) -> NDArray[np.bool_]:
+    """Which rows carry the revision that is wanted of their day."""
+    return np.array([found == wanted(day) for day, found in zip(local_dates(frame["day"]), frame[column], strict=True)], dtype=bool)
 
 
 def _status(frame: pd.DataFrame) -> list[str]:

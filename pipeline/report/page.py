@@ -56,7 +56,7 @@ def revision(settings: Settings, day: date) -> str:
     areas = sorted({study.area for study in shown})
     return digest(
         CODE,
-        [(study.model_dump(mode="json"), posterior.revision(settings, study.name)) for study in shown],
+        [(study.model_dump(mode="json"), posterior.version(settings, study.name)) for study in shown],
         [repr(settings.area(name)) for name in areas],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -57,22 +57,25 @@ def rows(settings: Settings, day: date) -> list[Row]:
 
 def days_of(settings: Settings, study: Study, day: date, snapshot: data.Snapshot) -> data.StudyDays:
     """The study's part of the snapshot, without what an earlier rule, box or source left in the tables."""
+
+    def unless_gone(revision: Callable[[Settings, str, date], str]) -> Callable[[date], str]:
+        def of_day(counted: date) -> str:
+            try:
+                return revision(settings, study.name, counted)
+            except MissingData:
+                # No source may give that day any more (an archive came, and made-up days are out): what is stored is not current.
+                return ""
+
+        return of_day
+
     return data.study_days(
         snapshot,
         study.name,
         study.start,
         day,
-        posterior_revision=posterior.revision(settings, study.name),
-        count_revision=lambda counted: _count_revision(settings, study, counted),
+        posterior_revision=unless_gone(posterior.revision),
+        count_revision=unless_gone(count.revision),
     )
-
-
-def _count_revision(settings: Settings, study: Study, day: date) -> str:
-    try:
-        return count.revision(settings, study.name, day)
-    except MissingData:
-        # No source may give that day any more (an archive came, and made-up days are out): whatever is stored is not current.
-        return ""
 
 
 def truth(settings: Settings, study: Study, known: data.StudyDays) -> float | None:

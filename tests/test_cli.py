@@ -1,0 +1,259 @@
+"""The command line: help everywhere, documented exit codes, plain errors, and commands that look without touching."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli
+from pipeline.cli import options
+from pipeline.report import page
+from pipeline.settings import Settings
+from tests.report_days import SMALL, run_stages
+from tests.test_plan import fingerprint
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = sorted(cli.COMMANDS)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """main sets up logging; give the next test back what pytest had."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+
+
+@pytest.fixture
+def installed(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Write an installation and point the environment at it, as a user's shell would."""
+
+    def install(**given: object) -> Settings:
+        settings = make_settings(**given)
+        monkeypatch.setenv("GEOBETA_CONFIG", str(settings.config))
+        monkeypatch.setenv("GEOBETA_DATA", str(settings.data))
+        monkeypatch.setenv("GEOBETA_AUTHOR_KEY", "a key for tests only")
+        if settings.database_url is not None:
+            monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
+        return settings
+
+    return install
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--help ends well, shows a command to copy, and says what each exit code means."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert f"pipeline {command}" in said.split("example:")[1]
+    for code in (0, 1, 2, 75, 130):
+        assert f"\n  {code} " in said
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """And each with a line of its own."""
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    assert all(f"\n    {command} " in said for command in COMMANDS)
+
+
+def test_help_and_the_database_s_address_import_no_pandas() -> None:
+    """They have to answer at once; what makes them slow is not loaded."""
+    heavy = "{'pandas', 'pyarrow', 'altair', 'sqlalchemy', 'rich', 'vl_convert', 'tweepy'}"
+    code = f"import sys; from pipeline import cli; cli.parser(); import pipeline.cli.database; print({heavy} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["import"], ["plan", "--date", "22.11.2026"], ["days", "--last", "0"], ["sandbox", "--port", "99999"], ["database"]],
+)
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """argparse says what is wrong, in a line."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "--date", "2026-11-20", "--to", "2026-11-22"],
+        ["plan", "--from", "2026-11-22", "--to", "2026-11-20"],
+        ["database", "status", "select 1"],
+    ],
+)
+def test_options_that_do_not_fit_together_are_2(
+    arguments: list[str], installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In two lines: what, and what to do."""
+    installed(database=False)
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in said] == ["error", "what to do"]
+
+
+@pytest.mark.parametrize("command", [["plan"], ["status"], ["report"], ["days"], ["import", "x.json"]])
+def test_a_fault_in_the_configuration_is_2(
+    command: list[str], installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command that reads the configuration refuses it, naming the file, without a traceback."""
+    settings = installed(database=False)
+    (settings.config / "areas.toml").write_text('[here]\nbox = "1,2,3"\ntimezone = "Europe/London"\n', encoding="utf-8")
+    assert cli.main(command) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "areas.toml" in said
+    assert "Traceback" not in said
+
+
+def test_a_database_that_does_not_answer_is_75(
+    installed: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trying again may help; the password is not shown."""
+    installed(database=False)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:s3cr3t@127.0.0.1:1/nowhere")
+    assert cli.main(["database", "status"]) == 75
+    assert cli.main(["plan"]) == 75
+    assert "s3cr3t" not in capsys.readouterr().err
+
+
+def test_a_failure_of_the_pipeline_is_1(installed: Callable[..., Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not there cannot be imported: a person has to give another."""
+    installed(database=False)
+    assert cli.main(["import", str(tmp_path / "nothing.json")]) == 1
+    assert "nothing.json" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback(installed: Callable[..., Settings], tmp_path: Path) -> None:
+    """With --debug the error itself comes out."""
+    installed(database=False)
+    with pytest.raises(Exception, match=r"nothing\.json"):
+        cli.main(["import", str(tmp_path / "nothing.json"), "--debug"])
+
+
+def test_debug_never_lets_the_http_libraries_log_their_headers(installed: Callable[..., Settings]) -> None:
+    """At DEBUG they would write the token."""
+    installed(database=False)
+    cli.main(["days", "--debug"])
+    for name in ("tweepy", "tweepy.client", "urllib3", "urllib3.connectionpool", "requests_oauthlib", "oauthlib"):
+        assert not logging.getLogger(name).isEnabledFor(logging.DEBUG), name
+    assert logging.getLogger("geobeta").isEnabledFor(logging.DEBUG)
+
+
+def test_days_are_what_range_daily_takes(installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]) -> None:
+    """--start is the first of N days, --stop the day after the last that is over; neither limit of RangeDaily cuts it short."""
+    settings = installed(database=False)
+    assert cli.main(["days", "--last", "60"]) == 0
+    words = capsys.readouterr().out.split()
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    last = options.last_closed(settings)
+    assert given["--start"] == str(last - timedelta(days=59))
+    assert given["--stop"] == str(last + timedelta(days=1))
+    assert int(given["--days-back"]) > 60 < int(given["--task-limit"])
+
+
+def test_the_last_closed_day_is_over_in_every_area(make_settings: Callable[..., Settings]) -> None:
+    """The westernmost area decides, and 90 minutes have passed there."""
+    areas = "".join(
+        f'[{name}]\nbox = "1,2,3,4"\ntimezone = "{zone}"\n' for name, zone in (("east", "Asia/Tokyo"), ("west", "America/Los_Angeles"))
+    )
+    study = '[{0}]\nquestion = "?"\narea = "{0}"\nstart = 2026-11-01\nmatch = {{ words = ["x"] }}\n'
+    settings = make_settings(areas=areas, studies=study.format("east") + study.format("west"), database=False)
+    assert str(options.last_closed(settings, datetime(2026, 11, 23, 9, 29, tzinfo=UTC))) == "2026-11-21"
+    assert str(options.last_closed(settings, datetime(2026, 11, 23, 9, 30, tzinfo=UTC))) == "2026-11-22"
+
+
+def test_import_accounts_for_every_record(installed: Callable[..., Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a file, one an area; the second time it is held already. Progress is plain where there is no terminal."""
+    settings = installed(database=False)
+    tweet = {
+        "created_at": "Sun Nov 22 18:00:00 +0000 2026",
+        "id": 1990000000000000000,
+        "id_str": "1990000000000000000",
+        "text": "mucho tráfico",
+        "user": {"id": 7, "id_str": "7"},
+        "coordinates": {"type": "Point", "coordinates": [-99.1, 19.4]},
+    }
+    file = tmp_path / "some.jsonl"
+    file.write_text(json.dumps(tweet) + "\n{broken\n", encoding="utf-8")
+    assert cli.main(["import", str(file)]) == 0
+    first = capsys.readouterr()
+    assert "1 with a place kept" in first.out
+    assert "1 rejected" in first.out
+    assert "mexico-city: 1 tweets inside on 1 days, 2026-11-22 to 2026-11-22" in first.out
+    assert "\x1b" not in first.err
+    before = sorted(str(path) for path in settings.data.rglob("*"))
+    assert cli.main(["import", str(file)]) == 0
+    assert "held" in capsys.readouterr().out
+    assert sorted(str(path) for path in settings.data.rglob("*")) == before
+
+
+def test_database_commands_on_a_server_of_one_s_own(installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]) -> None:
+    """url is for libpq; start and stop leave the server alone; status says that it answers."""
+    installed()
+    assert cli.main(["database", "url"]) == 0
+    address = capsys.readouterr().out.strip()
+    assert address.startswith("postgresql://")
+    assert cli.main(["database", "start"]) == 0
+    assert cli.main(["database", "stop"]) == 0
+    assert cli.main(["database", "status"]) == 0
+    assert "answers" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_psql_gets_arguments_and_the_exit_code_is_its_own(installed: Callable[..., Settings]) -> None:
+    """`database psql -- -c …` is psql on the pipeline's database."""
+    installed()
+    command = [sys.executable, "-m", "pipeline", "database", "psql", "--", "-Atc", "select count(*) from daily_counts"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ.copy(), check=False)
+    assert (answer.returncode, answer.stdout.strip()) == (0, "0"), answer.stderr
+
+
+def test_looking_at_a_stopped_embedded_database_does_not_start_it(
+    installed: Callable[..., Settings], server_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """status and plan work without it; database status is 1."""
+    installed(database=False)
+    monkeypatch.setenv("GEOBETA_DATA", str(server_folder))
+    assert cli.main(["status"]) == 0
+    assert cli.main(["plan"]) == 0
+    assert cli.main(["database", "status"]) == 1
+    said = capsys.readouterr().out
+    assert "embedded, stopped" in said
+    assert "Nothing was run." in said
+    assert not list(server_folder.rglob("postmaster.pid"))
+
+
+@pytest.mark.slow
+def test_report_status_and_plan_after_a_run(installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]) -> None:
+    """report makes the page once and prints table and path; then plan and status look, and nothing changes."""
+    settings = installed(settings=SMALL)
+    day = options.last_closed(settings)
+    run_stages(settings, [day])
+    assert cli.main(["report"]) == 0
+    said = capsys.readouterr().out
+    assert f"page: {page.path(settings, day)}" in said
+    assert "synthetic" in said
+    before = fingerprint(settings)
+    for command in (["report", "--date", str(day)], ["plan"], ["status"], ["status", "--runs", "3"]):
+        assert cli.main(command) == 0
+    said = capsys.readouterr().out
+    assert "everything is complete, nothing would run" in said
+    assert "made-up city, marked synthetic" in said
+    assert "traffic" in said
+    assert fingerprint(settings) == before

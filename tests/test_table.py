@@ -1,0 +1,89 @@
+"""The table of the terminal: the newest shares, and beside made-up ones the truth they were made from."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pipeline.report import table
+from pipeline.sandbox import city
+from pipeline.settings import Settings
+from tests.report_days import LAST, SMALL, days_up_to, made_days, run_stages, study_days
+
+ROW = table.Row("traffic", "What share?", LAST, 0.123, 0.1, 0.15, 1234, 152, 14, 0, False, None, True)
+
+
+def shown(*rows: table.Row) -> str:
+    """The table as text, 140 wide."""
+    out = io.StringIO()
+    Console(file=out, width=140).print(table.render(rows))
+    return out.getvalue().replace("\xa0", " ")
+
+
+def test_a_row_has_share_interval_counts_and_days() -> None:
+    """With as many decimals as the interval's width deserves."""
+    line = shown(ROW).splitlines()[1]
+    assert re.split(r"\s{2,}", line.strip()) == ["traffic", "What share?", "12.3 %", "10.0 to 15.0 %", "1,234", "152", "14"]
+
+
+def test_columns_of_the_sandbox_appear_only_with_made_up_rows() -> None:
+    """A table of real tweets does not mention it."""
+    assert "true share" not in shown(ROW)
+    made_up = table.Row(**{**ROW.__dict__, "synthetic": True, "truth": 0.1199})
+    assert re.search(r"12\.0 %\s+synthetic", shown(made_up))
+
+
+def test_missing_days_stale_numbers_and_no_number_are_said() -> None:
+    """None of them looks like a whole, current result."""
+    assert "14 (+2 missing)" in shown(table.Row(**{**ROW.__dict__, "missing": 2}))
+    assert "(stale)" in shown(table.Row(**{**ROW.__dict__, "current": False}))
+    assert "no number yet" in shown(table.Row(**{**ROW.__dict__, "mean": None, "lower": None, "upper": None}))
+
+
+def test_a_question_with_marks_of_rich_is_shown_as_it_is() -> None:
+    """[bold] in a question is text."""
+    assert "[bold]how[/bold] many?" in shown(table.Row(**{**ROW.__dict__, "question": "[bold]how[/bold] many?"}))
+
+
+def test_the_truth_weighs_days_as_the_posterior_does(make_settings: Callable[..., Settings]) -> None:
+    """By their trials, and by forgetting; missing days weigh nothing; real days have none."""
+    settings = make_settings(database=False)
+    study = settings.study("traffic").model_copy(update={"forget": 0.8})
+    days = made_days(3, missing=[1])
+    assert table.truth(settings, study, study_days(days)) is None
+    single = {day: _single(settings, day) for day in days_up_to(LAST, 3)}
+    weights = days["trials"].to_numpy()[[0, 2]] * [0.8**2, 1.0]
+    expected = np.average([single[LAST - timedelta(days=2)], single[LAST]], weights=weights)
+    assert table.truth(settings, study, study_days(days, synthetic=True)) == pytest.approx(expected, rel=1e-12)
+
+
+def _single(settings: Settings, day: date) -> float:
+    """One day's true share by another way: the words looked for in each text."""
+    words = re.compile(r"(?<!\w)(trafico|embotellamiento)(?!\w)")
+    plain = str.maketrans("áéíóú", "aeiou")
+    return city.true_share(settings, "mexico-city", day, lambda text: bool(words.search(text.lower().translate(plain))))
+
+
+@pytest.mark.slow
+def test_rows_come_from_the_database(make_settings: Callable[..., Settings]) -> None:
+    """n and k are the sums of the days; the sandbox's truth is a plausible share; a changed rule makes the rows stale."""
+    settings = make_settings(settings=SMALL)
+    run_stages(settings, days_up_to(LAST, 2))
+    rows = {row.study: row for row in table.rows(settings, LAST)}
+    assert set(rows) == {"traffic", "water"}
+    row = rows["traffic"]
+    assert (row.day, row.days, row.missing, row.synthetic, row.current) == (LAST, 2, 20, True, True)
+    assert row.trials == rows["water"].trials > 50
+    assert row.truth is not None
+    assert 0.01 < row.truth < 0.5
+    assert row.mean == pytest.approx((row.matches + 1) / (row.trials + 2))
+    changed = settings.study("traffic").model_copy(update={"match": {"words": ["metro"]}})
+    after = table.rows(settings.model_copy(update={"studies": {"traffic": changed}}), LAST)
+    assert [(row.current, row.missing) for row in after] == [(False, 22)]
+    assert [row.study for row in table.rows(settings, settings.study("water").start - timedelta(days=1))] == []
