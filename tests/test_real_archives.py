@@ -72,6 +72,7 @@ def test_every_real_file_is_accounted_for(settings: Settings, shared_data: Path)
     assert (again.imported, again.accounted) == (0, True)
 
 
+@pytest.mark.slow
 def test_the_archive_org_minutes(settings: Settings, shared_data: Path) -> None:
     """8,290 posts and 949 delete notices; CRLF line ends are no part of anything."""
     reports = bring(settings, shared_data / "archive-org-2013")
@@ -111,6 +112,7 @@ def test_premium_pages_couchdb_and_twarc2(settings: Settings, shared_data: Path)
     assert sum(sum(report.rejects.values()) for name, report in reports.items() if name != "MEASURED.json.gz") == 1
 
 
+@pytest.mark.slow
 def test_the_recorded_pages_hold_each_post_once(settings: Settings, shared_data: Path) -> None:
     """13,718 posts in 169 pages, many of them twice; error bodies are notices."""
     reports = bring(settings, shared_data / "x-v2-search-london" / "pages.tar.gz")

@@ -19,7 +19,7 @@ from pipeline import streams
 from pipeline.streams import Damage
 
 # random enough not to vanish when compressed
-PLAIN = b"".join(b'{"n": %d}\r\n' % (n * n * 7919 % 1_000_003) for n in range(20_000))
+PLAIN = b"".join(b'{"n": %d}\r\n' % (n * n * 7919 % 1_000_003) for n in range(8_000))
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
