@@ -230,6 +230,17 @@ def test_where_a_token_is_refused_the_way_goes_on_below_the_oldest_post(api: Scr
     assert "next_token" not in api.seen[3].parameters
 
 
+def test_the_way_round_a_token_ends_with_its_query(api: ScriptedServer, real: Callable[..., Settings]) -> None:
+    """The next query of a wide box starts from the newest post again."""
+    api.script = {3: REFUSED}
+    settings = real(areas=WIDE, studies="")
+    manifest = extract.run(settings, "wide", DAY, now=NOW)
+    assert texts(settings, "wide") == ALL_TEXTS * len(manifest["queries"])
+    assert [page["until_id"] is None for page in manifest["pages"]] == [True] * 2 + [False] * 3 + [True] * 5 * (
+        len(manifest["queries"]) - 1
+    )
+
+
 def test_a_query_that_stays_refused_is_not_asked_for_ever(api: ScriptedServer, real: Callable[..., Settings]) -> None:
     """The way round is tried once from each place."""
     api.script = dict.fromkeys(range(3, 50), REFUSED)

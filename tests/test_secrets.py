@@ -14,6 +14,7 @@ import pytest
 from pipeline import extract
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
+from pipeline.sources.x_api import hush
 from tests.servers import Reply, scripted
 
 TOKEN = "MARKED-TOKEN-0123456789abcdef"
@@ -86,3 +87,14 @@ def test_a_logging_configuration_that_comes_later_brings_the_token_not_back(
         extract.run(settings, "mexico-city", date(2026, 11, 9), now=NOW)
         assert len(api.seen) == 2
     assert files_with(tmp_path, TOKEN.encode()) == []
+
+
+def test_what_tweepy_says_at_debug_is_dropped_whatever_its_level(debugging: Path) -> None:
+    """The level alone could be set back between two requests: a filter holds. Warnings pass."""
+    hush()
+    logger = logging.getLogger("tweepy.client")
+    logger.setLevel(logging.DEBUG)
+    logger.debug("Authorization: Bearer %s", TOKEN)
+    logger.warning("something is odd")
+    assert "something is odd" in debugging.read_text()
+    assert TOKEN not in debugging.read_text()

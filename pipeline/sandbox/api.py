@@ -75,7 +75,6 @@ class Request:
 
     endpoint: Endpoint
     parameters: Mapping[str, str]
-    query: language.Query
     start: datetime
     end: datetime
     since_id: int
@@ -123,7 +122,7 @@ def read(endpoint: Endpoint, parameters: Mapping[str, str], now: datetime) -> Re
     if "query" not in parameters:
         raise Refused("query", "", "The `query` query parameter can not be empty")
     try:
-        query = language.parse(parameters["query"], limit=endpoint.query_length)
+        language.parse(parameters["query"], limit=endpoint.query_length)
     except language.QueryRefused as refused:
         raise Refused("query", parameters["query"], str(refused)) from refused
     token = parameters.get("next_token") or parameters.get("pagination_token")
@@ -133,7 +132,7 @@ def read(endpoint: Endpoint, parameters: Mapping[str, str], now: datetime) -> Re
     since_id, until_id = _id(parameters, "since_id", 0), _id(parameters, "until_id", 1 << 63)
     if token:
         until_id, end = _position(token, fingerprint)
-    return Request(endpoint, parameters, query, start, end, since_id, until_id, _size(endpoint, parameters), fingerprint)
+    return Request(endpoint, parameters, start, end, since_id, until_id, _size(endpoint, parameters), fingerprint)
 
 
 def _window(endpoint: Endpoint, parameters: Mapping[str, str], now: datetime) -> tuple[datetime, datetime]:
@@ -203,13 +202,20 @@ def _position(token: str, fingerprint: str) -> tuple[int, datetime]:
 # ---- search -----------------------------------------------------------------------------------------------------------------
 
 
-def found(world: World, request: Request) -> Iterator[Tweet]:
+def found(world: World, request: Request) -> tuple[Tweet, ...]:
     """The tweets that the request asks for, newest first."""
     first, last = int(request.start.timestamp()), int(request.end.timestamp())
-    candidates = list(_between(world.cities, first, last))
-    for tweet in sorted(candidates, key=lambda tweet: -tweet.id):
-        if request.since_id < tweet.id < request.until_id and request.query.test(tweet):
-            yield tweet
+    tweets = _answers(world, request.parameters["query"], first, last)
+    newest = bisect.bisect_right(tweets, -request.until_id, key=lambda tweet: -tweet.id)
+    oldest = bisect.bisect_left(tweets, -request.since_id, key=lambda tweet: -tweet.id)
+    return tweets[newest:oldest]
+
+
+@lru_cache(maxsize=32)
+def _answers(world: World, query: str, first: int, last: int) -> tuple[Tweet, ...]:
+    """All answers to a query in a window, newest first: kept, for its next page will be asked for at once."""
+    test = language.parse(query).test
+    return tuple(sorted((tweet for tweet in _between(world.cities, first, last) if test(tweet)), key=lambda tweet: -tweet.id))
 
 
 def _between(cities: tuple[City, ...], first: int, last: int) -> Iterator[Tweet]:
@@ -233,13 +239,8 @@ def _touches(city: City, day: date, first: int, last: int) -> bool:
 
 def _search(world: World, request: Request) -> Answer:
     wanted = frozenset(request.parameters.get("tweet.fields", "").split(","))
-    page: list[Tweet] = []
-    more = False
-    for tweet in found(world, request):
-        if len(page) == request.size:
-            more = True
-            break
-        page.append(tweet)
+    tweets = found(world, request)
+    page, more = tweets[: request.size], len(tweets) > request.size
     meta: dict[str, Any] = {"result_count": len(page)}
     document: dict[str, Any] = {}
     if page:
