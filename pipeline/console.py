@@ -19,6 +19,13 @@ class Console(logging.StreamHandler):  # type: ignore[type-arg]
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let through everything but Luigi's repetitions, and those too where they report a failure."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, RuntimeError) and str(error).startswith("Unfulfilled dependenc"):
+            # an earlier day was restated meanwhile, and with it what this task waits for; Luigi makes it again and comes back
+            record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+            task = record.args[-1] if isinstance(record.args, tuple) and record.args else "a task"
+            record.msg, record.args = f"{task}: what it needs was restated meanwhile", ()
+            return True
         if record.name == "luigi-interface" and record.levelno < logging.WARNING and record.exc_info is None:
             return not str(record.msg).startswith(REPETITIVE)
         return bool(super().filter(record))

@@ -265,11 +265,11 @@ def write_marker(connection: sa.Connection, key: Key, new: Marker) -> None:
     )
 
 
-def drop_markers(connection: sa.Connection, dataset: str, name: str, since: date) -> int:
-    """Make the partitions of `name` from `since` on incomplete: what they were made of has changed. Take their lock first."""
+def drop_markers(connection: sa.Connection, dataset: str, name: str, since: date, until: date | None = None) -> int:
+    """Make the partitions of `name` from `since` on (to `until`) incomplete: what they were made of has changed. Take their lock first."""
     return connection.execute(
-        sa.text("delete from partitions where dataset = :dataset and name = :name and day >= :since"),
-        {"dataset": dataset, "name": name, "since": since},
+        sa.text("delete from partitions where dataset = :dataset and name = :name and day between :since and coalesce(:until, day)"),
+        {"dataset": dataset, "name": name, "since": since, "until": until},
     ).rowcount
 
 

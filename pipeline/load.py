@@ -70,7 +70,8 @@ def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress 
 def counts(settings: Settings, study_name: str, day: date, *, progress: Progress = silent) -> int:
     """Replace one study's day in daily_counts, author_counts and tweet_matches; give the number of authors' rows stored.
 
-    Where that changes what is stored, the posteriors and pages from that day on lose their markers: they are to be made again.
+    Where that changes what is stored, that day's posterior loses its marker: it is to be made again, and posterior.update then mends the
+    later ones too. (Theirs stay: a task that is done must not become undone behind Luigi's back while others wait for it.)
 
     Raises:
         MissingData: the counts are not on the disk.
@@ -106,9 +107,7 @@ def counts(settings: Settings, study_name: str, day: date, *, progress: Progress
             _remember_study(connection, study)
         if outcome.changed:
             database.lock(connection, "study", study_name)
-            database.drop_markers(connection, "posteriors", study_name, day)
-            database.lock(connection, "report")
-            database.drop_markers(connection, "report", "", day)
+            database.drop_markers(connection, "posteriors", study_name, day, until=day)
     progress(1.0, f"counts of {study_name} on {day} {'loaded' if outcome.loaded else 'were there already'}")
     return outcome.marker.rows
 

@@ -8,9 +8,13 @@ from datetime import UTC, date, datetime
 
 from pipeline import clean, count, database, days, extract, inputs, posterior
 from pipeline.errors import MissingData
+from pipeline.progress import Progress, silent
 from pipeline.report import page
 from pipeline.settings import Settings
 from pipeline.sources import archive
+
+#: A late day makes so many of the newest pages anew in its own night.
+PAGES_REFRESHED = 14
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def complete_days(settings: Settings, wanted: Iterable[date], now: datetime | No
         night = due(settings, day, now)
         if len(night.studies_with_source) < len(night.studies) or (night.studies and not page.path(settings, day).is_file()):
             continue
-        markers = {("posteriors", name, day): posterior.revision(settings, name) for name in night.studies}
+        markers = {("posteriors", name, day): posterior.revision(settings, name, day) for name in night.studies}
         markers |= {("tweets", name, day): clean.revision(settings, name, day) for name in night.areas}
         if night.studies:
             markers["report", "", day] = page.revision(settings, day)
@@ -75,6 +79,23 @@ def complete_days(settings: Settings, wanted: Iterable[date], now: datetime | No
         revisions |= markers
     present = database.markers_present(settings, revisions)
     return {day for day, keys in needed.items() if keys <= present}
+
+
+def refresh_pages(settings: Settings, day: date, *, progress: Progress = silent) -> int:
+    """Make again the pages of later days whose numbers a late or restated day has changed, the newest ones; give how many.
+
+    A page that lost its marker (posterior.update drops it) still lies in its folder: that is how it is told from one never made.
+    Pages older than the newest PAGES_REFRESHED are made again when a night asks for them.
+    """
+    made = sorted({date.fromisoformat(path.name.removeprefix("date=")) for path in (settings.data / "reports").glob("date=*")})
+    later = [found for found in made[-PAGES_REFRESHED:] if found > day and page.path(settings, found).is_file()]
+    wanted = {("report", "", found): page.revision(settings, found) for found in later}
+    present = database.markers_present(settings, wanted)
+    stale = [key[2] for key in wanted if key not in present]
+    for number, found in enumerate(stale):
+        progress(number / len(stale), f"page of {found}, whose numbers changed")
+        page.build(settings, found)
+    return len(stale)
 
 
 def recountable_days(settings: Settings, study_name: str, day: date) -> tuple[date, ...]:

@@ -43,7 +43,7 @@ VALUES = pa.schema(
 )
 
 
-def revision(settings: Settings, study_name: str) -> str:
+def version(settings: Settings, study_name: str) -> str:
     """Digest of all that decides a posterior beside the counts: prior, forgetting, start, area, rule, and this stage's code."""
     study = settings.study(study_name)
     area = settings.area(study.area)
@@ -52,9 +52,20 @@ def revision(settings: Settings, study_name: str) -> str:
     return digest(CODE, study.prior.alpha, study.prior.beta, study.forget, study.start, place, study.match)
 
 
+def revision(settings: Settings, study_name: str, day: date) -> str:
+    """What the marker of one day's posterior says: the version, and the revision of that day's own counts.
+
+    So a day whose archives or rule changed is to be published again, as its counts are to be counted again.
+
+    Raises:
+        MissingData: no source holds that day.
+    """
+    return digest(version(settings, study_name), count.revision(settings, study_name, day))
+
+
 def has(settings: Settings, study_name: str, day: date) -> bool:
     """Whether that day's posterior stands as today's configuration wants it."""
-    return bool(database.markers_present(settings, {("posteriors", study_name, day): revision(settings, study_name)}))
+    return bool(database.markers_present(settings, {("posteriors", study_name, day): revision(settings, study_name, day)}))
 
 
 def update(settings: Settings, study_name: str, day: date, *, progress: Progress = silent) -> int:
@@ -68,7 +79,7 @@ def update(settings: Settings, study_name: str, day: date, *, progress: Progress
         DatabaseUnavailable: see pipeline.database.transaction.
     """
     study = settings.study(study_name)
-    wanted = revision(settings, study_name)
+    wanted = version(settings, study_name)
     with database.transaction(settings) as connection:
         database.lock(connection, "study", study_name)
         counted = _current_counts(settings, connection, study)
@@ -85,7 +96,7 @@ def update(settings: Settings, study_name: str, day: date, *, progress: Progress
         if changed:
             _replace(connection, study_name, changed, published)
         faults.point("posterior.before_marker")
-        _mark(connection, study_name, rows, {row["day"] for row in changed}, wanted)
+        _mark(settings, connection, study_name, rows)
         if changed:
             database.lock(connection, "report")
             database.drop_markers(connection, "report", "", changed[0]["day"])
@@ -228,16 +239,16 @@ def _days(number: int) -> str:
     return f"{number} day{'s' if number != 1 else ''}"
 
 
-def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]], changed: set[date], wanted: str) -> None:
+def _mark(settings: Settings, connection: sa.Connection, study_name: str, rows: list[dict[str, Any]]) -> None:
     """Markers for all rows; those that stand already and whose row did not change are left alone."""
     for start in range(0, len(rows), 1000):
         part = rows[start : start + 1000]
         connection.execute(
             sa.text(
                 "insert into partitions as old (dataset, name, day, revision, rows, source_digest, synthetic, run_id)"
-                " select 'posteriors', :study, day, :revision, 1, digest, synthetic, :run"
-                " from unnest(cast(:days as date[]), cast(:digests as text[]), cast(:synthetic as boolean[]))"
-                " as new (day, digest, synthetic)"
+                " select 'posteriors', :study, day, revision, 1, digest, synthetic, :run"
+                " from unnest(cast(:days as date[]), cast(:revisions as text[]), cast(:digests as text[]), cast(:synthetic as boolean[]))"
+                " as new (day, revision, digest, synthetic)"
                 " on conflict (dataset, name, day) do update"
                 " set (revision, rows, source_digest, synthetic, run_id, loaded_at)"
                 " = (excluded.revision, 1, excluded.source_digest, excluded.synthetic, excluded.run_id, now())"
@@ -245,9 +256,9 @@ def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]]
             ),
             {
                 "study": study_name,
-                "revision": wanted,
                 "run": ledger.current(),
                 "days": [row["day"] for row in part],
+                "revisions": [revision(settings, study_name, row["day"]) for row in part],
                 "digests": [digest(row, length=16) for row in part],
                 "synthetic": [row["synthetic"] for row in part],
             },

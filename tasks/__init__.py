@@ -1,5 +1,11 @@
 """When it is done: thin Luigi tasks (require, target, one call). `--module tasks` finds them all here."""
 
+import warnings
+
+# Luigi warns of settings that it reads all the same (rpc-retry-*), and of its own RangeDaily's parameters.
+warnings.filterwarnings("ignore", message=r".*not consumed by the task")
+warnings.filterwarnings("ignore", message=r'Parameter "param_name" with value "None"')
+
 from tasks.clean import CleanTweets
 from tasks.count import CountMatches
 from tasks.extract import ArchivedDay, ExtractTweets

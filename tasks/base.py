@@ -12,7 +12,7 @@ from typing import Any
 import luigi
 
 from pipeline import configuration, ledger
-from pipeline.errors import PipelineError
+from pipeline.errors import MissingData, PipelineError
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from tasks.reporting import reporting
@@ -32,6 +32,18 @@ def settings() -> Settings:
 
 class Stage(luigi.Task):
     """A task of one call: subclasses say what they need, where their result is, and which function makes it."""
+
+    def complete(self) -> bool:
+        """False for a day that no source holds: what this requires then says so, as missing data."""
+        try:
+            return bool(super().complete())
+        except MissingData:
+            return False
+
+    @property
+    def priority(self) -> int:
+        """Earlier days first, so that a backfill restates nothing. (Luigi neither hands a priority down nor knows negative ones.)"""
+        return 10_000_000 - self.date.toordinal()
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
         """Make this task's partition; return what the ledger should know: rows_in, rows_out, requests."""

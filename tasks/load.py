@@ -18,9 +18,6 @@ from tasks.targets import MarkerTarget
 class LoadTweets(AreaStage):
     """Replace one area's day in the table tweets."""
 
-    #: Before any page, after any posterior.
-    priority = 1_000
-
     resources = {"database": 1}  # noqa: RUF012 (Luigi reads it from the class)
 
     def requires(self) -> luigi.Task:

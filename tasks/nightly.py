@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date as Date
+from typing import Any
 
 import luigi
 
 from pipeline import nights
-from tasks.base import settings
+from pipeline.progress import Progress
+from tasks.base import Stage, settings
 from tasks.load import LoadTweets
 from tasks.posterior import UpdatePosterior
 from tasks.report import BuildReport
@@ -17,12 +19,12 @@ from tasks.report import BuildReport
 logger = logging.getLogger("geobeta")
 
 
-class Nightly(luigi.WrapperTask):
+class Nightly(Stage):
     """All of geobeta for one day. An area whose local day is not over yet is left for the next night."""
 
     date = luigi.DateParameter(description="the day, YYYY-MM-DD, in each area's own time zone")
 
-    #: Last of all: it makes nothing itself.
+    #: Last of all.
     priority = 0
 
     def requires(self) -> list[luigi.Task]:
@@ -39,6 +41,10 @@ class Nightly(luigi.WrapperTask):
         for left in nights.due(settings(), self.date).left:
             logger.warning("%s", left)
         return self.date in nights.complete_days(settings(), [self.date])
+
+    def make(self, progress: Progress) -> Mapping[str, Any]:
+        """One call: later pages that this night's numbers changed."""
+        return {"rows_out": nights.refresh_pages(settings(), self.date, progress=progress)}
 
     @classmethod
     def bulk_complete(cls, parameter_tuples: Iterable[Date]) -> list[Date]:

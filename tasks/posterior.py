@@ -20,11 +20,6 @@ class UpdatePosterior(StudyStage):
 
     resources = {"database": 1}  # noqa: RUF012 (Luigi reads it from the class)
 
-    @property
-    def priority(self) -> int:
-        """Earlier days first, so that a backfill restates nothing; Luigi hands the priority down to what this requires."""
-        return 10_000_000 - self.date.toordinal()
-
     @functools.cached_property
     def _days(self) -> tuple[Any, ...]:
         # asked once: Luigi calls requires() again when the task starts, and a day that another task
@@ -40,8 +35,8 @@ class UpdatePosterior(StudyStage):
         return MarkerTarget(settings(), "posteriors", self.study, self.date, self.stage_revision())
 
     def stage_revision(self) -> str:
-        """Prior, forgetting, rule, area, code version."""
-        return posterior.revision(settings(), self.study)
+        """Prior, forgetting, rule, area, code version, and the day's own counts."""
+        return posterior.revision(settings(), self.study, self.date)
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
         """One call."""

@@ -33,8 +33,7 @@ class BuildReport(Stage):
 
     date = luigi.DateParameter(description="the night's day, YYYY-MM-DD")
 
-    #: After every posterior and load of the run: a page made too early would have to be made again. (Luigi only ever raises a
-    #: priority, and begins at 0: negative ones have no effect.)
+    #: After all else of the run: a page made too early would have to be made again.
     priority = 1
 
     def requires(self) -> list[luigi.Task]:

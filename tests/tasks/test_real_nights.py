@@ -118,7 +118,7 @@ def test_recorded_london_through_the_real_client(installation: Installation, lon
     installation.studies = '[tube]\nquestion = "The tube?"\narea = "london"\nstart = 2021-06-01\nmatch = { words = ["tube", "london"] }\n'
     installation.settings = ""
     installation.write()
-    done = installation.nights("2021-06-01", "2021-06-05", X_BASE_URL=london_server.url, X_BEARER_TOKEN="a token for tests")
+    done = installation.nights("2021-06-01", "2021-06-05", X_BASE_URL=london_server.url, X_BEARER_TOKEN="a-token-for-tests")
     assert done.returncode == 0
     expected = {day: set(ids) for day, ids in london_server.inside().items() if day in london.DAYS}
     found: dict[Any, set[int]] = {}
