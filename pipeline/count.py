@@ -86,6 +86,7 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
         faults.point("count.parquet")
         storage.write_parquet(folder / "matches.parquet", matched)
         storage.write_json(folder / "manifest.json", manifest)
+        faults.point("count.publish")
     progress(1.0, f"{study_name} {day}: {counts['matches']:,} of {counts['trials']:,} tweets match")
     return manifest
 

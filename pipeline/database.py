@@ -321,4 +321,5 @@ def replace_partition(
     faults.point("load.before_marker")
     written = Marker(new.revision, rows[0] if rows else 0, digest.hexdigest()[:16], new.inputs, new.synthetic, new.run_id)
     write_marker(connection, key, written)
+    faults.point("load.after_marker")
     return Loaded(True, written, before)

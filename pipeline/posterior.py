@@ -97,6 +97,7 @@ def update(settings: Settings, study_name: str, day: date, *, progress: Progress
             _replace(connection, study_name, changed, published)
         faults.point("posterior.before_marker")
         _mark(settings, connection, study_name, rows)
+        faults.point("posterior.after_marker")
         if changed:
             database.lock(connection, "report")
             database.drop_markers(connection, "report", "", changed[0]["day"])

@@ -19,6 +19,7 @@ from pipeline.sandbox import lifecycle
 from pipeline.settings import Settings
 from pipeline.settings import read as read_settings
 from tests.conftest import fresh_database
+from tests.servers import Reply, scripted
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -193,6 +194,15 @@ def installed(folder: Path, server: Settings) -> Iterator[Installation]:
             yield made
         finally:
             made.stop()
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[str]:
+    """The URL of an API that takes no token for good."""
+    problem = {"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}
+    with scripted() as server:
+        server.script = {number: Reply(status=401, document=problem) for number in range(1, 100)}
+        yield server.url
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline import database, ledger, posterior
+from pipeline import database, faults, ledger, posterior
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
 from pipeline.report import data, table, words
@@ -96,7 +96,9 @@ def build(settings: Settings, day: date, *, progress: Progress = silent) -> Path
             cards.append(_card(settings, study, day, snapshot))
         html = render(cards, day, revision=revision(settings, day))
         target = path(settings, day)
+        faults.point("report.page")
         write_bytes(target, html.encode("utf-8"))
+        faults.point("report.before_marker")
         if _publish(settings, day, snapshot.digest, [study.name for study in shown]):
             _copy(settings, day, html)
             progress(1.0, f"page: {target}")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.chain import AREAS, ROOT, STUDIES, Installation
+from tests.chain import AREAS, ROOT, STUDIES, Installation, refusing
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +40,7 @@ def test_20_when_an_archive_area_has_no_such_day(installation: Installation) -> 
 
 def test_30_when_a_task_fails(installation: Installation) -> None:
     """The API refuses the token: the night fails with the task's code and says what to do, once."""
-    from tests.servers import refusing
-
-    with refusing(401) as base_url:
+    with refusing() as base_url:
         done = installation.luigi("Nightly", "--date", "2026-11-10", X_BASE_URL=base_url, X_BEARER_TOKEN="wrong")
     assert done.returncode == 30, done.stdout
     assert "what to do" in done.stdout

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.chain import ROOT, Installation
+from tests.chain import ROOT, Installation, refusing
 
 pytestmark = pytest.mark.slow
 
@@ -129,9 +129,7 @@ def test_the_page_shows_the_graph_progress_and_the_reason_of_a_failure(installat
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    from tests.servers import refusing
-
-    with refusing(401) as base_url:
+    with refusing() as base_url:
         failed = installation.luigi(
             "Nightly", "--date", "2026-11-10", *luigid.arguments(), local=False, X_BASE_URL=base_url, X_BEARER_TOKEN="wrong"
         )
