@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from pipeline import database
-from pipeline.report import page, table
+from pipeline import database, storage
+from pipeline.report import charts, page, table
 from pipeline.report.card import Card, card
 from pipeline.report.charts import PALETTE
 from pipeline.settings import Area, Settings, Study
@@ -169,6 +169,23 @@ def test_ids_are_unique_with_many_studies() -> None:
     text = rendered(a_card(), a_card(study=a_study(name="water", question="And water?")))
     ids = [attributes["id"] for _, attributes in Tags(text).tags if "id" in attributes]
     assert len(ids) == len(set(ids))
+
+
+def test_what_it_shows_has_a_version() -> None:
+    """Whoever changes what pages show raises page.CODE too (old pages are then made anew), and writes the new digest here.
+
+    The pictures are left out here: their specifications, without data, stand for them.
+    """
+    cards = [
+        a_card(made_days(12, missing=[2], partial=[5]), synthetic=True, truth=0.1),
+        a_card(current=False),
+        a_card(made_days(2, missing=[0, 1])),
+    ]
+    text = re.sub(r"<svg.*?</svg>|geobeta [\d.]+,", "", rendered(*cards), flags=re.S)
+    drawn = [charts.posterior_band(made_days(9)), charts.counts_a_day(made_days(9)), charts.share_density(made_days(9).iloc[-1].to_dict())]
+    shapes = [{key: value for key, value in chart.to_dict(validate=False).items() if key not in ("datasets", "$schema")} for chart in drawn]
+    looks = storage.digest(re.sub(r"\d\.\d+", "#", json.dumps(shapes)))
+    assert (page.CODE, storage.digest(text), looks) == ("report-1", "6da673de13a2", "db66ee6bbf39")
 
 
 # --- from the database -------------------------------------------------------------------------------------------------------

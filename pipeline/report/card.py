@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from altair.utils import schemapi
 from markupsafe import Markup
 
 from pipeline.report import charts, picture, words
@@ -101,21 +102,19 @@ def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str
     if known.latest is None:
         return dict.fromkeys(("band", "counts", "density"), Markup())
     span = f"from {words.day_short(study.start)} to {words.day_short(known.days['day'].max().date())}"
-    drawn = {
-        "band": (
-            charts.posterior_band(known.days),
-            f"Share over the days {span}; on {shown['of_day']} {shown['share']}, 95 % interval {shown['interval']}.",
-        ),
-        "counts": (
-            charts.counts_a_day(known.days),
-            f"Tweets counted and tweets that matched a day, {span}; the table below has the numbers.",
-        ),
-        "density": (
-            charts.share_density(known.latest),
-            f"How plausible each share is: highest near {shown['share']}, 95 % of it at {shown['interval']}.",
-        ),
+    labels = {
+        "band": f"Share over the days {span}; on {shown['of_day']} {shown['share']}, 95 % interval {shown['interval']}.",
+        "counts": f"Tweets counted and tweets that matched a day, {span}; the table below has the numbers.",
+        "density": f"How plausible each share is: highest near {shown['share']}, 95 % of it at {shown['interval']}.",
     }
-    return {name: Markup(picture.svg(chart, name=f"{study.name}-{name}", label=label)) for name, (chart, label) in drawn.items()}
+    # Altair checks every object against the schema as it is made, half of a page's time; tests/test_charts.py checks the pictures.
+    with schemapi.debug_mode(False):
+        drawn = {
+            "band": charts.posterior_band(known.days),
+            "counts": charts.counts_a_day(known.days),
+            "density": charts.share_density(known.latest),
+        }
+        return {name: Markup(picture.svg(chart, name=f"{study.name}-{name}", label=labels[name])) for name, chart in drawn.items()}
 
 
 def _notes(known: StudyDays, report_day: Any) -> list[Note]:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
+import altair as alt
 import vl_convert
 
 SVG = "http://www.w3.org/2000/svg"
@@ -27,8 +28,7 @@ def svg(chart: Any, *, name: str, label: str) -> str:
         label: what the picture shows, read out by screen readers.
     """
     # allowed_base_urls=[]: a chart that names a URL is refused, instead of fetched.
-    # Not validated: it takes longer than the drawing, and tests/test_charts.py validates every picture.
-    text = vl_convert.vegalite_to_svg(chart.to_dict(validate=False), allowed_base_urls=[])
+    text = vl_convert.vegalite_to_svg(_specification(chart), allowed_base_urls=[])
     root = ElementTree.fromstring(text)
     for attribute in ("width", "height", "class"):
         root.attrib.pop(attribute, None)
@@ -41,10 +41,23 @@ def svg(chart: Any, *, name: str, label: str) -> str:
 
 def png(chart: Any, *, scale: float = 2.0) -> bytes:
     """Render `chart` as a PNG on white, at `scale` device pixels a px."""
-    specification = chart.to_dict()
+    specification = _specification(chart)
     specification.setdefault("config", {})["background"] = "white"
     picture = vl_convert.vegalite_to_png(specification, scale=scale, allowed_base_urls=[])
     return bytes(picture)
+
+
+def _specification(chart: Any) -> dict[str, Any]:
+    """The chart as Vega-Lite, not validated (that takes longer than the drawing; tests/test_charts.py validates every picture).
+
+    Its data go round Altair, which would copy every value twice.
+    """
+    bare = chart.copy(deep=False)
+    data, bare.datasets = bare.datasets, alt.Undefined
+    specification: dict[str, Any] = bare.to_dict(validate=False)
+    if data is not alt.Undefined:
+        specification["datasets"] = {**specification.get("datasets", {}), **data}
+    return specification
 
 
 def _tidy(element: ElementTree.Element, name: str) -> None:
