@@ -7,8 +7,10 @@ COPY is used for every row: it is the fastest way, keeps '' apart from NULL, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from typing import Any
 
 import psycopg2
@@ -54,7 +56,7 @@ def replace_rows(connection: sa.Connection, rows: Rows, digest: Any = None) -> i
 
 
 def copy(connection: sa.Connection, rows: Rows, digest: Any = None) -> int:
-    """COPY the rows in, as a stream: one batch in memory at a time; give their number.
+    """COPY the rows in, as a stream: two batches in memory at a time; give their number.
 
     Raises:
         LoadMismatch: the database took another number of rows.
@@ -63,11 +65,12 @@ def copy(connection: sa.Connection, rows: Rows, digest: Any = None) -> int:
     first = next(batches, None)
     if first is None:
         return 0
-    stream = _CsvStream(rows.scope, first, batches, digest)
     columns = sql.SQL(", ").join(map(sql.Identifier, [*rows.scope, *first.schema.names]))
     # an unquoted empty field is NULL, a quoted one is ''; what pyarrow writes for strings is always quoted
     command = sql.SQL("copy {} ({}) from stdin (format csv, encoding 'UTF8')").format(sql.Identifier(rows.table), columns)
-    with _cursor(connection) as cursor:
+    # one thread makes the next piece while libpq sends this one and the server works on it: Arrow and libpq both let go of the GIL
+    with ThreadPoolExecutor(1, thread_name_prefix="geobeta-csv") as ahead, _cursor(connection) as cursor:
+        stream = _CsvStream(rows.scope, chain([first], batches), digest, ahead)
         try:
             cursor.copy_expert(command, stream, COPY_CHUNK)
         except psycopg2.Error:
@@ -89,36 +92,42 @@ def _cursor(connection: sa.Connection) -> Any:
 
 @dataclass
 class _CsvStream:
-    """What copy_expert reads from: Arrow batches as CSV, made when they are asked for."""
+    """What copy_expert reads from: Arrow batches as CSV, each made while the one before it is sent."""
 
     scope: Mapping[str, str | date]
-    first: pa.RecordBatch | None
     batches: Iterator[pa.RecordBatch]
     digest: Any
+    ahead: ThreadPoolExecutor
     rows: int = 0
     error: Exception | None = None
+    _next: Future[bytes] | None = None
     _rest: memoryview = field(default_factory=lambda: memoryview(b""))
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes; b"" at the end."""
         try:
             while not self._rest:
-                batch, self.first = self.first if self.first is not None else next(self.batches, None), None
-                if batch is None:
+                piece = self._csv() if self._next is None else self._next.result()
+                if not piece:
                     return b""
-                self._rest = memoryview(self._csv(batch))
+                self._next = self.ahead.submit(self._csv)
+                self._rest = memoryview(piece)
         except Exception as error:
             self.error = error
             raise
         chunk, self._rest = (self._rest, memoryview(b"")) if size < 0 else (self._rest[:size], self._rest[size:])
         return bytes(chunk)
 
-    def _csv(self, batch: pa.RecordBatch) -> bytes:
+    def _csv(self) -> bytes:
+        """The next batch that has rows, as CSV; b"" after the last."""
+        batch = next((batch for batch in self.batches if batch.num_rows), None)
+        if batch is None:
+            return b""
         faults.point("load.copy")
         constants = [pa.repeat(pa.scalar(value), batch.num_rows) for value in self.scope.values()]
         whole = pa.RecordBatch.from_arrays([*constants, *batch.columns], [*self.scope, *batch.schema.names])
         sink = pa.BufferOutputStream()
-        pa_csv.write_csv(whole, sink, pa_csv.WriteOptions(include_header=False, batch_size=max(batch.num_rows, 1)))
+        pa_csv.write_csv(whole, sink, pa_csv.WriteOptions(include_header=False, batch_size=batch.num_rows))
         content: bytes = sink.getvalue().to_pybytes()
         self.rows += batch.num_rows
         if self.digest is not None:
