@@ -60,7 +60,11 @@ def revision(settings: Settings, study_name: str, day: date) -> str:
     Raises:
         MissingData: no source holds that day.
     """
-    return digest(version(settings, study_name), count.revision(settings, study_name, day))
+    return _marked(version(settings, study_name), count.revision(settings, study_name, day))
+
+
+def _marked(version_: str, counts_revision: str) -> str:
+    return digest(version_, counts_revision)
 
 
 def has(settings: Settings, study_name: str, day: date) -> bool:
@@ -96,7 +100,7 @@ def update(settings: Settings, study_name: str, day: date, *, progress: Progress
         if changed:
             _replace(connection, study_name, changed, published)
         faults.point("posterior.before_marker")
-        _mark(settings, connection, study_name, rows)
+        _mark(connection, study_name, rows, {row["day"]: _marked(wanted, counted[row["day"]]["loaded"]) for row in rows})
         faults.point("posterior.after_marker")
         if changed:
             database.lock(connection, "report")
@@ -240,7 +244,7 @@ def _days(number: int) -> str:
     return f"{number} day{'s' if number != 1 else ''}"
 
 
-def _mark(settings: Settings, connection: sa.Connection, study_name: str, rows: list[dict[str, Any]]) -> None:
+def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]], revisions: Mapping[date, str]) -> None:
     """Markers for all rows; those that stand already and whose row did not change are left alone."""
     for start in range(0, len(rows), 1000):
         part = rows[start : start + 1000]
@@ -259,7 +263,7 @@ def _mark(settings: Settings, connection: sa.Connection, study_name: str, rows: 
                 "study": study_name,
                 "run": ledger.current(),
                 "days": [row["day"] for row in part],
-                "revisions": [revision(settings, study_name, row["day"]) for row in part],
+                "revisions": [revisions[row["day"]] for row in part],
                 "digests": [digest(row, length=16) for row in part],
                 "synthetic": [row["synthetic"] for row in part],
             },

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipeline import database, load, posterior
+from pipeline import count, database, load, posterior
 from pipeline.database import Marker
 from pipeline.errors import MissingData
 from pipeline.settings import Settings
@@ -224,9 +224,32 @@ def test_studies_do_not_touch_each_other(make_settings: Callable[..., Settings])
         ({"X_BEARER_TOKEN": "a-token"}, False),
     ],
 )
-def test_the_revision_follows_what_decides_the_posterior_and_nothing_else(
+def test_the_version_follows_what_decides_the_posterior_and_nothing_else(
     make_settings: Callable[..., Settings], change: dict[str, str], matters: bool
 ) -> None:
     """Each significant part of the configuration changes it; the question's words, other studies and the token do not."""
     before = posterior.version(make_settings(database=False), "traffic")
     assert (posterior.version(make_settings(database=False, **change), "traffic") != before) == matters
+
+
+def test_the_revision_follows_the_days_own_counts_too(make_settings: Callable[..., Settings]) -> None:
+    """Counts of another source make a day's posterior incomplete, even with the same prior and rule; each day has its own."""
+    sandbox, real = make_settings(database=False), make_settings(database=False, X_BEARER_TOKEN="a-token")
+    assert posterior.revision(sandbox, "traffic", day(5)) == posterior.revision(make_settings(database=False), "traffic", day(5))
+    assert posterior.revision(sandbox, "traffic", day(5)) != posterior.revision(real, "traffic", day(5))
+
+
+def test_counts_that_become_stale_while_a_posterior_is_made_do_not_get_its_marker(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The marker names the counts that were read, not those that would be wanted a moment later (an archive just imported)."""
+    settings = make_settings()
+    write_counts(settings, "traffic", day(5), {KEY: (10, 5)})
+    load.counts(settings, "traffic", day(5))
+    wanted = count.revision(settings, "traffic", day(5))
+    answers = iter([wanted, *["a newer one"] * 20])
+    with monkeypatch.context() as patch:
+        patch.setattr(count, "revision", lambda *given: next(answers))
+        posterior.update(settings, "traffic", day(5))
+        assert not posterior.has(settings, "traffic", day(5))
+    assert posterior.has(settings, "traffic", day(5))
