@@ -71,7 +71,8 @@ class Server(ThreadingHTTPServer):
         super().serve_forever(poll_interval)
 
     def _watch(self, idle_exit: float) -> None:
-        while (left := self.last_request + idle_exit - time.monotonic()) > 0:
+        # whose data folder was removed has nobody left to answer
+        while (left := self.last_request + idle_exit - time.monotonic()) > 0 and (self.folder is None or self.folder.is_dir()):
             time.sleep(min(left, 5.0))
         self.shutdown()
 
