@@ -130,7 +130,6 @@ def _one_by_one(function: Callable[[str], str]) -> Callable[[pa.Array], pa.Array
 
 def _where(chunk: pa.Array, mask: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """Apply `function` to the rows of `mask` alone; most texts need none of what is done here."""
-    mask = pc.fill_null(mask, False)
     if not pc.any(mask).as_py():
         return chunk
     return pc.replace_with_mask(chunk, mask, function(chunk.filter(mask)))

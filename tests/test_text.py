@@ -74,6 +74,7 @@ def test_a_kept_text_is_storable(given: str) -> None:
         ("見てhttp://example.org/jam渋滞", "見て 渋滞"),
         ("HTTP://EXAMPLE.ORG/JAM x", "x"),
         ("pic at t.co/bus", "pic at"),
+        ("pic at T.CO/bus", "pic at"),
         ("at.co/bus is a site", "at.co/bus is a site"),
         ("@bus is late", "is late"),
         ("RT: .@bus,@train @tram!", "RT: . , !"),

@@ -186,7 +186,12 @@ def _newton_step(a: Floats, b: Floats, mass: Floats, low: Floats, high: Floats) 
     log_low = (a - 1) * _log_expit(low) + (b - 1) * _log_expit(-low)
     log_high = (a - 1) * _log_expit(high) + (b - 1) * _log_expit(-high)
     excess = special.betainc(a, b, y) - special.betainc(a, b, x) - mass
-    gap = log_high - log_low
+    # log(y / x) and log((1 - y) / (1 - x)) from the distance of the logits: for millions of counts the plain difference of the
+    # two log densities has lost the digits that matter. Far apart nothing cancels (and expm1 would overflow).
+    apart = high - low
+    near = np.minimum(apart, 30.0)
+    ratio = (a - 1) * np.log1p(rest_high * np.expm1(near)) + (b - 1) * np.log1p(y * np.expm1(-near))
+    gap = np.where(apart < 30, ratio, log_high - log_low)
     # Derivatives by the logit: of the mass f(x) x (1 - x), of the log density (a - 1)(1 - x) - (b - 1) x.
     scale = special.betaln(a, b)
     with np.errstate(all="ignore"):
@@ -196,7 +201,7 @@ def _newton_step(a: Floats, b: Floats, mass: Floats, low: Floats, high: Floats) 
         step_low = (mass_high * gap - slope_high * excess) / determinant
         step_high = (mass_low * gap - slope_low * excess) / determinant
         # Newton doubles the digits: after a step of 1e-8 of the width, what is left is rounding.
-        settled = np.maximum(np.abs(step_low) * x * rest, np.abs(step_high) * y * rest_high) < 1e-8 * (y - x)
+        settled = np.maximum(np.abs(step_low) * x * rest, np.abs(step_high) * y * rest_high) < 1e-8 * (y - x) + 1e-15
     return step_low, step_high, settled
 
 
