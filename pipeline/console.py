@@ -42,7 +42,7 @@ class PlainFormatter(logging.Formatter):
         head, ours, error = text.partition("\npipeline.errors.")
         return f"{head.splitlines()[0]}\n{error}" if ours and "Will not run" in head and not self._debugging() else text
 
-    def formatException(self, ei: object) -> str:  # noqa: N802 (logging's name)
+    def formatException(self, ei: object) -> str:
         """Plain words for a PipelineError, unless the root logger is at DEBUG."""
         error = ei[1] if isinstance(ei, tuple) else None
         if isinstance(error, PipelineError) and not self._debugging():

@@ -45,7 +45,8 @@ def due(settings: Settings, day: date, now: datetime | None = None) -> Due:
     areas = tuple(name for name, is_over in over.items() if is_over)
     sourced = {name for name in areas if _has_source(settings, name, day)}
     left = tuple(
-        f"{name}: {day} is not over there before {days.over_at(day, settings.area(name).zone, settings.x.settle):%Y-%m-%d %H:%M} UTC; left for the next night"
+        f"{name}: {day} is not over there before {days.over_at(day, settings.area(name).zone, settings.x.settle):%Y-%m-%d %H:%M} UTC;"
+        " left for the next night"
         for name, is_over in over.items()
         if not is_over
     )

@@ -50,11 +50,12 @@ def test_a_changed_rule_recounts_that_study_alone(loaded: Installation) -> None:
     """Counting, loading and posterior of one study, over all days on disk, from one Nightly; no request."""
     before_runs, requests = entries(loaded), loaded.requests()
     before = loaded.query("select day, matches from daily_counts where study = 'water' order by day")
-    loaded.studies = loaded.studies.replace('start = 2026-11-01\nmatch = { words = ["agua"] }\nprior', 'start = 2026-11-01\nmatch = { words = ["agua", "de"] }\nprior')
+    loaded.studies = loaded.studies.replace('["agua"] }\nprior', '["agua", "de"] }\nprior')
     loaded.write()
     done = loaded.luigi("Nightly", "--date", "2026-11-11")
     assert done.returncode == 0, done.stdout
-    assert ran(loaded, before_runs) == {"CountMatches": {"water"}, "LoadCounts": {"water"}, "UpdatePosterior": {"water"}, "BuildReport": {""}, "Nightly": {""}}
+    study = {"CountMatches": {"water"}, "LoadCounts": {"water"}, "UpdatePosterior": {"water"}}
+    assert ran(loaded, before_runs) == study | {"BuildReport": {""}, "Nightly": {""}}
     assert loaded.requests() == requests
     after = loaded.query("select day, matches from daily_counts where study = 'water' order by day")
     assert [day for day, _ in after] == [day for day, _ in before]

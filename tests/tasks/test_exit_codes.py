@@ -30,7 +30,7 @@ def test_0_and_a_line_when_the_day_is_not_over(installation: Installation) -> No
 
 def test_20_when_an_archive_area_has_no_such_day(installation: Installation) -> None:
     """The area lives on archives, none holds the day: missing data, and the other area's study is published all the same."""
-    installation.areas = AREAS + '\n[riverside]\nbox = "-117.53,33.85,-117.27,34.03"\ntimezone = "America/Los_Angeles"\nsource = "archive"\n'
+    installation.areas = AREAS + '\n[riverside]\nbox = "-117.53,33.85,-117.27,34.03"\ntimezone = "UTC"\nsource = "archive"\n'
     installation.studies = STUDIES + '\n[jobs]\nquestion = "Jobs?"\narea = "riverside"\nstart = 2026-11-01\nmatch = { words = ["job"] }\n'
     installation.write()
     done = installation.luigi("Nightly", "--date", "2026-11-10")
