@@ -91,9 +91,8 @@ def test_riverside_from_an_archive(installation: Installation, shared_data: Path
     assert sum(n for n, _ in expected.values()) > 100
     assert sum(k for _, k in expected.values()) > 10
     installation.areas = '[riverside]\nbox = "-117.53,33.85,-117.27,34.03"\ntimezone = "America/Los_Angeles"\n'
-    installation.studies = (
-        f'[jobs]\nquestion = "Jobs?"\narea = "riverside"\nstart = 2019-03-01\nmatch = {{ words = {words} }}\n'
-    )
+    words = json.dumps(WORDS)
+    installation.studies = f'[jobs]\nquestion = "Jobs?"\narea = "riverside"\nstart = 2019-03-01\nmatch = {{ words = {words} }}\n'
     installation.write()
     files = [str(path) for path in sorted(folder.glob("*.jsonl.gz"))]
     assert installation.python("pipeline", "import", *files[1:]).returncode == 0
