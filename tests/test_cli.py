@@ -179,7 +179,7 @@ def test_the_last_closed_day_is_over_in_every_area(make_settings: Callable[..., 
 
 
 def test_import_accounts_for_every_record(installed: Callable[..., Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line a file, one an area; the second time it is held already. Progress is plain where there is no terminal."""
+    """Sums a file, one in lines and one in records for each area; the second time it is held. Progress is plain without a terminal."""
     settings = installed(database=False)
     tweet = {
         "created_at": "Sun Nov 22 18:00:00 +0000 2026",
@@ -190,12 +190,21 @@ def test_import_accounts_for_every_record(installed: Callable[..., Settings], tm
         "coordinates": {"type": "Point", "coordinates": [-99.1, 19.4]},
     }
     file = tmp_path / "some.jsonl"
-    file.write_text(json.dumps(tweet) + "\n{broken\n", encoding="utf-8")
+    far = tweet | {"id": 1990000000000000001, "id_str": "1990000000000000001", "coordinates": {"type": "Point", "coordinates": [2.3, 48.9]}}
+    nowhere = tweet | {"id": 1990000000000000002, "id_str": "1990000000000000002", "coordinates": None}
+    notice = {"limit": {"track": 12, "timestamp_ms": "1793815200123"}}
+    written = [json.dumps(line) for line in (tweet, far, nowhere, tweet, notice)]
+    file.write_text("\n".join([*written, "", "no JSON", "{broken", ""]), encoding="utf-8")
     assert cli.main(["import", str(file)]) == 0
     first = capsys.readouterr()
-    assert "1 with a place kept" in first.out
-    assert "1 rejected" in first.out
-    assert "mexico-city: 1 tweets inside on 1 days, 2026-11-22 to 2026-11-22" in first.out
+    assert first.out.splitlines() == [
+        f"{file}: imported",
+        "  8 lines = 5 with a document + 1 blank + 2 broken",
+        "  notices, by kind: 1 limit",
+        "  discarded, by reason: 1 bad_json, 1 truncated",
+        "  mexico-city: 7 records = 1 kept + 1 outside + 1 without point and place + 1 duplicates + 1 notices + 2 discarded;"
+        " on 1 day, 2026-11-22 to 2026-11-22",
+    ]
     assert "\x1b" not in first.err
     before = sorted(str(path) for path in settings.data.rglob("*"))
     assert cli.main(["import", str(file)]) == 0

@@ -5,10 +5,15 @@ The posts are other people's: nothing of them is written here, printed or compar
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import math
+import os
 import re
+import subprocess
+import sys
+import tarfile
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -70,6 +75,59 @@ def test_every_real_file_is_accounted_for(settings: Settings, shared_data: Path)
             assert sum(report.of_area(area).values()) == report.records
     again = importing.run(settings, [shared_data])
     assert (again.imported, again.accounted) == (0, True)
+
+
+def lines_read(path: Path) -> int:
+    """The lines of a file, by the standard library alone; of a tar, those of its members."""
+    if path.name.endswith(".tar.gz"):
+        with tarfile.open(path) as tar:
+            contents = [inner.read() for member in tar if (inner := tar.extractfile(member)) is not None]
+    else:
+        unpacked = {".gz": gzip.decompress, ".bz2": bz2.decompress}.get(path.suffix, bytes)
+        contents = [unpacked(path.read_bytes())]
+    return sum(content.count(b"\n") + (not content.endswith(b"\n") and content != b"") for content in contents)
+
+
+def sums(line: str) -> tuple[int, dict[str, int]]:
+    """`  london: 12 records = 1 kept + 11 outside; on …` → (12, {"kept": 1, "outside": 11})."""
+    whole, parts = re.search(r"([\d,]+) (?:line|record)s? = (.*?)(?:;|$)", line).groups()  # type: ignore[union-attr]
+    numbers = {words: int(number.replace(",", "")) for number, words in (part.split(" ", 1) for part in parts.split(" + "))}
+    return int(whole.replace(",", "")), numbers
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_account_of_every_real_file(settings: Settings, shared_data: Path) -> None:
+    """`python -m pipeline import` of the whole folder ends well; what it prints adds up to the lines that the files have, for each area."""
+    environ = {**os.environ, "GEOBETA_CONFIG": str(settings.config), "GEOBETA_DATA": str(settings.data)}
+    command = [sys.executable, "-m", "pipeline", "import", str(shared_data)]
+    done = subprocess.run(command, cwd=Path(__file__).resolve().parents[1], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    files, _, total = done.stdout.partition("all ")
+    accounts = re.split(r"^(?=\S)", files, flags=re.MULTILINE)[1:]
+    assert len(accounts) == sum(path.is_file() for path in shared_data.rglob("*"))
+    records: Counter[str] = Counter()
+    for said in accounts:
+        head, lines, *rest = said.splitlines()
+        path, status = head.rsplit(": ", 1)
+        assert status in ("imported", "held")
+        whole, parts = sums(lines)
+        assert whole == sum(parts.values()) == lines_read(Path(path)), path
+        reasons = {line.split(":")[0].strip(): line for line in rest}
+        by_reason = {
+            name: sum(int(number.replace(",", "")) for number in re.findall(r"(?<=[:,] )[\d,]+(?= )", reasons.get(name, "")))
+            for name in ("notices, by kind", "discarded, by reason")
+        }
+        for area in settings.areas:
+            whole, kinds = sums(reasons[area])
+            assert whole == sum(kinds.values()), path
+            assert kinds.get("notices", 0) == by_reason["notices, by kind"]
+            assert kinds.get("discarded", 0) == by_reason["discarded, by reason"] >= parts.get("broken", 0)
+            records[area] += whole * (status == "imported")
+            if "v1.1-stream-riverside" in path or "track" in path or "archive-org" in path:
+                # one record a line: so all of it is what lines became
+                assert whole == lines_read(Path(path)) - parts.get("blank", 0)
+    for line in total.splitlines()[1:]:
+        assert sums(line)[0] == sum(sums(line)[1].values()) == records[line.split(":")[0].strip()]
 
 
 @pytest.mark.slow
