@@ -128,6 +128,34 @@ def test_a_stale_pid_file_whose_number_another_process_has_does_no_harm(own: Set
 
 
 @pytest.mark.slow
+def test_a_server_whose_socket_was_tidied_away_is_started_anew(own: Settings) -> None:
+    """It runs, but nobody could ever reach it again."""
+    url = embedded.ensure_running(own)
+    shutil.rmtree(str(ask(url, "show unix_socket_directories")))
+    assert embedded.ensure_running(own) == url
+    assert ask(url) == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_is_slow_to_begin_is_waited_for_and_not_started_twice(server_folder: Path) -> None:
+    """A second between the start of the process and its pid file, as on a machine under load."""
+    real = binaries.find(None).folder
+    slow = server_folder / "bin"
+    slow.mkdir()
+    for name, pause in (("postgres", 'echo started >> "$0.starts"; sleep 1'), ("initdb", "true")):
+        (slow / name).write_text(f'#!/bin/sh\ncase "$1" in -D) {pause} ;; esac\nexec "{real}/{name}" "$@"\n')
+        (slow / name).chmod(0o755)
+    (slow / "postgres.starts").touch()
+    (slow / "postgres.starts").chmod(0o666)
+    settings = settings_in(server_folder, f'binaries = "{slow}"\n')
+    try:
+        assert ask(embedded.ensure_running(settings)) == 1
+        assert (slow / "postgres.starts").read_text() == "started\n"
+    finally:
+        embedded.stop(settings)
+
+
+@pytest.mark.slow
 def test_many_processes_starting_at_once_give_one_server(own: Settings) -> None:
     """Four processes begin from nothing; all get the same URL and one server runs."""
     started = [

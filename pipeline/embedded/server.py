@@ -100,6 +100,7 @@ def bring_up(cluster: Cluster, binaries: Binaries, *, seconds: float, progress: 
     """
     deadline = time.monotonic() + seconds
     attempts, told = 0, time.monotonic()
+    started: subprocess.Popen[bytes] | None = None
     while (state := probe(cluster, seconds=seconds)) != "ours":
         if time.monotonic() > deadline:
             raise DatabaseUnavailable(
@@ -109,14 +110,29 @@ def bring_up(cluster: Cluster, binaries: Binaries, *, seconds: float, progress: 
         if time.monotonic() - told > 2:
             progress(None, "waiting for the embedded PostgreSQL (after a crash it mends its files first)")
             told = time.monotonic()
-        if state == "absent" and server_pid(cluster) is None:
+        # one that we started and that has not yet written its pid file is on its way, however slow the machine
+        ours_lives = started is not None and started.poll() is None
+        if state == "absent" and not ours_lives and server_pid(cluster) is None:
             if attempts:
                 _judge(cluster, attempts)
                 time.sleep(0.2)
             attempts += 1
-            _spawn(cluster, binaries)
+            started = _spawn(cluster, binaries)
+        elif state == "absent" and _lost_its_socket(cluster):
+            progress(None, "the embedded PostgreSQL runs, but its socket was removed: starting it anew")
+            take_down(cluster, seconds=seconds)
         time.sleep(0.02)
     _make_database(cluster)
+
+
+def _lost_its_socket(cluster: Cluster) -> bool:
+    """Whether the server says that it is ready while nobody can reach it: somebody tidied /tmp."""
+    try:
+        lines = (cluster.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    # line 8 (LOCK_FILE_LINE_PM_STATUS, src/include/utils/pidfile.h) is written after the socket was made
+    return len(lines) >= 8 and lines[7].strip() == "ready" and not (cluster.sockets / f".s.PGSQL.{PORT}").exists()
 
 
 def _judge(cluster: Cluster, attempts: int) -> None:
@@ -134,7 +150,7 @@ def tail(cluster: Cluster, size: int = 800) -> str:
         return "(no log)"
 
 
-def _spawn(cluster: Cluster, binaries: Binaries) -> None:
+def _spawn(cluster: Cluster, binaries: Binaries) -> subprocess.Popen[bytes]:
     make_sockets(cluster)
     for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
         # Nobody answers there and the folder is ours alone: what a killed server left would only be in the way.
@@ -169,6 +185,7 @@ def _spawn(cluster: Cluster, binaries: Binaries) -> None:
             **cluster.account.run_as(environment),
         )
     _children[process.pid] = process
+    return process
 
 
 def _make_database(cluster: Cluster) -> None:
