@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import hypothesis
 import mpmath
 import numpy as np
 import pytest
@@ -169,6 +170,7 @@ def test_a_higher_level_contains_a_lower_one(a: float, b: float, level: float, m
         assert high[0] <= high[1] + 1e-12
 
 
+@hypothesis.settings(max_examples=25)
 @given(st.floats(1.0001, 1e5), st.floats(1.0001, 1e5), LEVEL)
 def test_halving_finds_what_newton_finds(a: float, b: float, level: float) -> None:
     """The slower, certain solver behind Newton's method agrees with it."""

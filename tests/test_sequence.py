@@ -6,6 +6,7 @@ import datetime as dt
 import random
 from typing import Any
 
+import hypothesis
 import mpmath
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ COUNTS = st.integers(0, 10**6).flatmap(lambda trials: st.tuples(st.just(trials),
 #: A history: offset in days → (n, k).
 HISTORIES = st.dictionaries(st.integers(0, 400), COUNTS, max_size=12)
 FORGET = st.floats(0.01, 1.0)
+
+few = hypothesis.settings(max_examples=30)
 
 
 def rows(
@@ -54,6 +57,7 @@ def test_a_small_history_by_hand() -> None:
     assert all(getattr(result, name).dtype == np.int64 for name in ("trials", "matches", "days_counted"))
 
 
+@few
 @given(HISTORIES, FORGET, st.lists(st.integers(-5, 410), max_size=6), st.randoms(use_true_random=False))
 def test_the_order_of_days_never_shows(history: dict[int, tuple[int, int]], forget: float, at: list[int], shuffle: random.Random) -> None:
     """Any order of the same counts gives the same rows to the last bit."""
@@ -63,6 +67,7 @@ def test_the_order_of_days_never_shows(history: dict[int, tuple[int, int]], forg
     assert as_bytes(rows(there, at, forget=forget)) == wanted
 
 
+@few
 @given(HISTORIES, FORGET, st.lists(st.integers(-5, 410), min_size=1, max_size=6))
 def test_a_row_depends_on_its_own_past_alone(history: dict[int, tuple[int, int]], forget: float, at: list[int]) -> None:
     """Neither later days nor the other rows asked for change a bit of a row."""
@@ -75,6 +80,7 @@ def test_a_row_depends_on_its_own_past_alone(history: dict[int, tuple[int, int]]
         ]
 
 
+@few
 @given(HISTORIES, FORGET)
 def test_a_late_day_changes_its_own_row_and_later_ones_alone(history: dict[int, tuple[int, int]], forget: float) -> None:
     """A day that arrives after the others leaves earlier rows alone, and the rest as if it had been there all the time."""
@@ -90,6 +96,7 @@ def test_a_late_day_changes_its_own_row_and_later_ones_alone(history: dict[int, 
     )
 
 
+@few
 @given(HISTORIES, st.floats(0.01, 0.9999), st.integers(0, 800))
 def test_the_discount_is_the_closed_form(history: dict[int, tuple[int, int]], forget: float, at: int) -> None:
     """alpha_t = alpha_0 + sum of forget^(t - s) k_s over s <= t, checked in 50 digits; beta likewise."""
@@ -102,6 +109,7 @@ def test_the_discount_is_the_closed_form(history: dict[int, tuple[int, int]], fo
         assert abs(result.beta[0] / beta - 1) < 1e-13
 
 
+@few
 @given(HISTORIES)
 def test_without_forgetting_sums_are_exact(history: dict[int, tuple[int, int]]) -> None:
     """forget = 1 is the sum of all counts, in whole numbers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 
+import hypothesis
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -155,8 +156,8 @@ def test_folding_run_by_run_is_folding_the_whole(given: str) -> None:
 
 def test_every_character_folds_alike_alone_and_between_ascii() -> None:
     """Over all of Unicode: folding ends, is idempotent, and ASCII neighbours do not change what it makes."""
-    for code in range(0x80, sys.maxunicode + 1, 1):
-        if 0xD800 <= code < 0xE000 or (code > 0x3400 and code % 7):  # every seventh beyond the small scripts: Han, Hangul, planes
+    for code in range(0x80, sys.maxunicode + 1):
+        if 0xD800 <= code < 0xE000 or (code > 0x3400 and code % 31):  # every 31st beyond the small scripts: Han, Hangul, planes
             continue
         character = chr(code)
         folded = text.fold(character)
@@ -167,6 +168,7 @@ def test_every_character_folds_alike_alone_and_between_ascii() -> None:
 
 @pytest.mark.parametrize("name", ["tidy", "searchable", "fold"])
 @given(st.lists(st.none() | TEXTS, max_size=8))
+@hypothesis.settings(max_examples=30)
 def test_arrays_and_single_texts_agree(name: str, given: list[str | None]) -> None:
     """The array version gives exactly what the single one does, for arrays, slices and chunks; nulls stay null."""
     one, many = getattr(text, name), getattr(text, f"{name}_all")
