@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from pipeline import migrations
 from pipeline.sandbox import lifecycle
 from pipeline.settings import Settings
 from pipeline.settings import read as read_settings
@@ -175,6 +176,11 @@ class Installation:
             found[str(table)] = f"{len(rows)} rows {hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:16]}"
         return found
 
+    def wrong_rows(self) -> dict[str, list[tuple[object, ...]]]:
+        """What the checks of sql/checks find, by their names; nothing where the tables agree."""
+        found = {script.name: self.query(script.content) for script in migrations.scripts(migrations.SQL, "checks")}
+        return {name: rows[:5] for name, rows in found.items() if rows}
+
     def row_versions(self) -> dict[str, int]:
         """A digest of which transaction wrote each row: equal before and after means no row was written."""
         tables = [name for (name,) in self.query("select tablename from pg_tables where schemaname = 'public' order by 1")]
@@ -187,11 +193,12 @@ class Installation:
 
 @contextlib.contextmanager
 def installed(folder: Path, server: Settings) -> Iterator[Installation]:
-    """An installation with a database of its own; its sandbox is ended with it."""
+    """An installation with a database of its own; its sandbox is ended with it. Whatever was done to it, its tables agree at the end."""
     with fresh_database(server) as url:
         made = Installation(folder, url)
         try:
             yield made
+            assert made.wrong_rows() == {}, "tables that contradict each other: see sql/checks"
         finally:
             made.stop()
 
