@@ -212,6 +212,7 @@ def test_import_accounts_for_every_record(installed: Callable[..., Settings], tm
     assert sorted(str(path) for path in settings.data.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_database_commands_on_a_server_of_one_s_own(installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]) -> None:
     """url is for libpq; start and stop leave the server alone; status says that it answers."""
     installed()

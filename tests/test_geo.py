@@ -182,6 +182,7 @@ def test_a_box_comes_back_from_every_form_it_is_written_in(box):
     assert parse_box(list(box.bounds)) == box
 
 
+@pytest.mark.slow
 @given(boxes(FLOATS, st.floats(-90, 90)), st.integers(0, 3), st.booleans())
 def test_a_polygon_comes_back_whichever_corner_and_direction_it_begins_with(box, first, backwards):
     """GeoJSON and WKT rings give the same box from any corner, clockwise or not."""
@@ -268,6 +269,7 @@ def near(draw, box):
     return point, place
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_evidence_agrees_with_the_policy_in_words(data):
@@ -391,6 +393,7 @@ def points_of(box, shares):
         yield longitude, box.north if up == 1 else min(box.north, box.south + up * box.height)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(small_boxes(), SHARES)
 @example(BoundingBox(-180, 89.5, 180, 90), [(0.3, 0.999), (0.77, 0.2)])

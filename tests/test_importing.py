@@ -285,6 +285,7 @@ importing.run(settings.read(), [sys.argv[1]])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["import.batch:1", "import.batch:3", "import.publish:1"])
 def test_a_killed_import_is_completed_by_a_rerun(make_settings: Make, tmp_path: Path, point: str) -> None:
     """kill -9 in the middle leaves nothing that counts; the rerun makes what an undisturbed import makes."""

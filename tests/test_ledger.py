@@ -27,6 +27,7 @@ def runs(settings: Settings) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(sa.text("select * from task_runs order by started_at")).mappings()]
 
 
+@pytest.mark.slow
 def test_a_run_is_noted_with_what_it_told(make_settings: Callable[..., Settings]) -> None:
     """Running while it runs, done after it."""
     settings = make_settings()

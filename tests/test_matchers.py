@@ -83,6 +83,7 @@ WORDS = st.text("ab", min_size=1, max_size=2)
 ENTRIES = st.lists(WORDS, min_size=1, max_size=2).map(" ".join) | WORDS.map("#{}".format)
 
 
+@pytest.mark.slow
 @given(entries=st.lists(ENTRIES, min_size=1, max_size=7), texts=st.lists(st.text("ab #c_", max_size=12), max_size=8))
 @hypothesis.settings(max_examples=15)
 def test_a_list_finds_what_its_entries_find_one_by_one(entries: list[str], texts: list[str]) -> None:
@@ -92,6 +93,7 @@ def test_a_list_finds_what_its_entries_find_one_by_one(entries: list[str], texts
     assert found({"words": entries}, *texts) == wanted
 
 
+@pytest.mark.slow
 @given(st.text("ab _1é#.", max_size=10))
 @hypothesis.settings(max_examples=40)
 def test_whole_words_are_what_python_calls_whole_words(given: str) -> None:

@@ -63,6 +63,7 @@ class Tags(html.parser.HTMLParser):
         self.text += data
 
 
+@pytest.mark.slow
 def test_it_loads_nothing_and_runs_nothing() -> None:
     """No script, frame, image or import; every address is inside the page."""
     seen = Tags(rendered(a_card(made_days(20, missing=[3], partial=[5]))))
@@ -113,6 +114,7 @@ def test_it_says_the_share_so_that_it_can_be_said_aloud() -> None:
         assert warning in shown
 
 
+@pytest.mark.slow
 def test_days_that_are_missing_or_partial_are_named() -> None:
     """Their number, their dates and the reason; the key explains the marks only where there are any."""
     text = rendered(a_card(made_days(14, missing=[3, 4, 9], partial=[11])))
@@ -130,6 +132,7 @@ def test_a_number_of_an_earlier_day_is_not_shown_as_today_s() -> None:
     assert "The newest number is of Friday 20 November 2026" in shown
 
 
+@pytest.mark.slow
 def test_stale_numbers_say_so() -> None:
     """A number made by an earlier rule, box or prior is marked."""
     assert "Run the night again" in rendered(a_card(current=False))
@@ -164,6 +167,7 @@ def test_pictures_have_words_and_the_table_has_their_numbers() -> None:
     assert rows == [day.isoformat() for day in reversed(days_up_to(LAST, 14))]
 
 
+@pytest.mark.slow
 def test_ids_are_unique_with_many_studies() -> None:
     """Pictures of two studies do not share clip paths, nor headings their anchors."""
     text = rendered(a_card(), a_card(study=a_study(name="water", question="And water?")))
@@ -171,6 +175,7 @@ def test_ids_are_unique_with_many_studies() -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_what_it_shows_has_a_version() -> None:
     """Whoever changes what pages show raises page.CODE too (old pages are then made anew), and writes the new digest here.
 

@@ -67,6 +67,7 @@ def test_a_first_day_is_the_prior_and_its_counts(make_settings: Callable[..., Se
     assert rows(settings, "posterior_history", study="water") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("studies", [STUDIES, FORGETFUL], ids=["cumulative", "forgetting"])
 def test_any_order_of_days_gives_the_same_to_the_last_bit(make_settings: Callable[..., Settings], studies: str) -> None:
     """In order, reversed, shuffled, with reruns and restated days: one result, and every row marked."""

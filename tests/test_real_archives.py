@@ -153,6 +153,7 @@ def test_the_broken_stream(settings: Settings, shared_data: Path) -> None:
     assert report.rejects == {"truncated": report.lines.broken}
 
 
+@pytest.mark.slow
 def test_premium_pages_couchdb_and_twarc2(settings: Settings, shared_data: Path) -> None:
     """A hundred posts a premium page; a thousand CouchDB rows with exact points; twarc2's pages, flattened posts and records."""
     reports = bring(settings, *(shared_data / name for name in ("v1.1-premium-search", "v1.1-couchdb-melbourne", "twarc2")))
@@ -243,6 +244,7 @@ def independent_counts(shared_data: Path) -> tuple[Counter, Counter]:
     return trials, matches
 
 
+@pytest.mark.slow
 def test_riverside_equals_an_independent_count(settings: Settings, shared_data: Path) -> None:
     """n and k of every local day, for a box round the city: the pipeline's equal the policy written out in words."""
     trials, matches = independent_counts(shared_data)
@@ -266,6 +268,7 @@ def test_riverside_equals_an_independent_count(settings: Settings, shared_data: 
     assert sum(matches.values()) > 100
 
 
+@pytest.mark.slow
 def test_riverside_hours_without_lines_are_not_observed(settings: Settings, shared_data: Path) -> None:
     """Coverage equals an independent reading: minutes of the local day outside of silences of half an hour or more."""
     bring(settings, shared_data / "v1.1-stream-riverside")

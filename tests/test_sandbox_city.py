@@ -33,6 +33,7 @@ def make_city(**changes: object) -> City:
     return City(**{"seed": 1, "name": "mexico-city", "box": BOX, "zone": MEXICO, "tweets_per_day": 600, **changes})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_city_is_the_same_in_another_process_and_in_any_order_of_days() -> None:
     """A pure function of its arguments: no clock, no hash seed, no order."""
     here = repr(make_city().tweets(DAY)[:50])

@@ -57,6 +57,7 @@ def test_a_small_history_by_hand() -> None:
     assert all(getattr(result, name).dtype == np.int64 for name in ("trials", "matches", "days_counted"))
 
 
+@pytest.mark.slow
 @few
 @given(HISTORIES, FORGET, st.lists(st.integers(-5, 410), max_size=6), st.randoms(use_true_random=False))
 def test_the_order_of_days_never_shows(history: dict[int, tuple[int, int]], forget: float, at: list[int], shuffle: random.Random) -> None:
@@ -67,6 +68,7 @@ def test_the_order_of_days_never_shows(history: dict[int, tuple[int, int]], forg
     assert as_bytes(rows(there, at, forget=forget)) == wanted
 
 
+@pytest.mark.slow
 @few
 @given(HISTORIES, FORGET, st.lists(st.integers(-5, 410), min_size=1, max_size=6))
 def test_a_row_depends_on_its_own_past_alone(history: dict[int, tuple[int, int]], forget: float, at: list[int]) -> None:
@@ -80,6 +82,7 @@ def test_a_row_depends_on_its_own_past_alone(history: dict[int, tuple[int, int]]
         ]
 
 
+@pytest.mark.slow
 @few
 @given(HISTORIES, FORGET)
 def test_a_late_day_changes_its_own_row_and_later_ones_alone(history: dict[int, tuple[int, int]], forget: float) -> None:
@@ -96,6 +99,7 @@ def test_a_late_day_changes_its_own_row_and_later_ones_alone(history: dict[int, 
     )
 
 
+@pytest.mark.slow
 @few
 @given(HISTORIES, st.floats(0.01, 0.9999), st.integers(0, 800))
 def test_the_discount_is_the_closed_form(history: dict[int, tuple[int, int]], forget: float, at: int) -> None:
@@ -109,6 +113,7 @@ def test_the_discount_is_the_closed_form(history: dict[int, tuple[int, int]], fo
         assert abs(result.beta[0] / beta - 1) < 1e-13
 
 
+@pytest.mark.slow
 @few
 @given(HISTORIES)
 def test_without_forgetting_sums_are_exact(history: dict[int, tuple[int, int]]) -> None:

@@ -166,6 +166,7 @@ def test_every_character_folds_alike_alone_and_between_ascii() -> None:
     text._fold_run.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tidy", "searchable", "fold"])
 @given(st.lists(st.none() | TEXTS, max_size=8))
 @hypothesis.settings(max_examples=30)

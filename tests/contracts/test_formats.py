@@ -46,6 +46,7 @@ def test_one_format_and_no_other_knows_each_shape(sample: str) -> None:
     assert sum(known.recognises(SAMPLES[sample]) for known in formats.formats()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 @given(document=JSON)
 def test_a_format_never_fails(name: str, document: Any) -> None:
