@@ -59,10 +59,16 @@ def _address(settings: Settings) -> sa.URL:
     given = settings.database_url.get_secret_value() if settings.database_url is not None else None
     try:
         parsed = sa.make_url(given if given is not None else embedded.ensure_running(settings))
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # where a password stands in the port's place, int()'s own words would show it
         parsed = None
     if parsed is None or parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsError("DATABASE_URL is not a PostgreSQL URL", todo="wanted: postgresql://user:password@host:port/database") from None
+    if "@" in f"{parsed.host}{parsed.database}":
+        # the rest of a password would be taken for the host, and shown by whoever does not find it
+        raise SettingsError(
+            "DATABASE_URL has an @ where the host or the database stands",
+            todo="write @ : / ? # of a password as %40 %3A %2F %3F %23",
+        )
     return parsed.set(drivername="postgresql+psycopg2")
 
 
@@ -195,7 +201,9 @@ def translated(error: psycopg2.Error) -> PipelineError:
     if not code and isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
         return DatabaseUnavailable(words, todo="see that the server runs and can be reached: `python -m pipeline database status`")
     if code[:2] in ("22", "23"):
-        return LoadMismatch(words, todo="the files of that partition and the tables do not fit: run `python -m pipeline doctor`")
+        return LoadMismatch(
+            words, todo="the files of that partition and the tables do not fit: nothing was changed; report it with the log"
+        )
     return PermanentError(words, todo="this is not expected: please report it with the log")
 
 

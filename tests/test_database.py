@@ -81,6 +81,16 @@ def test_an_address_is_given_as_sqlalchemy_and_as_libpq_want_it(
     psycopg2.extensions.parse_dsn(database.libpq_url(settings))
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hunter2", "postgresql://me:hunt@er2@h/d", "postgresql://me:hunt@er2/x@h/d", "postgresql://me:p@h:hunter2/d"]
+)
+def test_a_broken_address_is_refused_without_its_password(make_settings: Callable[..., Settings], url: str) -> None:
+    """A forgotten host, or a password with an @ that is not escaped: neither int() nor libpq may say what it took for a port or a host."""
+    with pytest.raises(SettingsError) as caught:
+        database.url(make_settings(database=False, DATABASE_URL=url))
+    assert "er2" not in f"{caught.value}{caught.value.__cause__}"
+
+
 def test_both_addresses_lead_to_the_same_database(settings: Settings) -> None:
     """What psql would take and what SQLAlchemy takes."""
     connection = psycopg2.connect(database.libpq_url(settings))
