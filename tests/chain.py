@@ -19,31 +19,10 @@ from pipeline import migrations
 from pipeline.sandbox import lifecycle
 from pipeline.settings import Settings
 from pipeline.settings import read as read_settings
-from tests.conftest import fresh_database
+from tests.conftest import AREAS, STUDIES, fresh_database
 from tests.servers import Reply, scripted
 
 ROOT = Path(__file__).resolve().parents[1]
-
-#: A city small enough for one request a day and a state-sized neighbour; every study of the tests asks about these.
-AREAS = """
-[mexico-city]
-box = "-99.3650,19.0482,-98.9403,19.5928"
-timezone = "America/Mexico_City"
-"""
-STUDIES = """
-[traffic]
-question = "What share speaks of traffic?"
-area = "mexico-city"
-start = 2026-11-01
-match = { words = ["tráfico", "embotellamiento"] }
-
-[water]
-question = "What share speaks of water?"
-area = "mexico-city"
-start = 2026-11-01
-match = { words = ["agua"] }
-prior = { alpha = 1.0, beta = 9.0 }
-"""
 
 #: What differs between two runs that made the same: when, and by which run.
 VOLATILE = {
