@@ -93,6 +93,45 @@ def test_a_changed_box_fetches_that_area_again(loaded: Installation) -> None:
     }
 
 
+@pytest.mark.parametrize("policy", ["largest_place = 0.5", 'evidence = ["point", "place_within"]'])
+def test_a_changed_policy_cleans_that_area_again_without_a_request(loaded: Installation, policy: str) -> None:
+    """The pages on the disk are cleaned anew, and what follows from them; fewer tweets are inside now."""
+    before_runs, requests = entries(loaded), loaded.requests()
+    kinds = "select evidence, count(*) from tweets where area = 'mexico-city' group by 1"
+    before = dict(loaded.query(kinds))
+    loaded.areas = loaded.areas.replace("\n\n[toluca]", f"\n{policy}\n\n[toluca]")
+    loaded.write()
+    assert loaded.nights(START, STOP).returncode == 0
+    found = ran(loaded, before_runs)
+    assert found.pop("BuildReport") == found.pop("Nightly") == {""}
+    assert found == {
+        "CleanTweets": {"mexico-city"},
+        "LoadTweets": {"mexico-city"},
+        "CountMatches": {"traffic", "water"},
+        "LoadCounts": {"traffic", "water"},
+        "UpdatePosterior": {"traffic", "water"},
+    }
+    assert loaded.requests() == requests
+    after = dict(loaded.query(kinds))
+    assert after.get("place_centroid", 0) < before["place_centroid"]
+    assert {kind: after[kind] for kind in ("point", "place_within")} == {kind: before[kind] for kind in ("point", "place_within")}
+
+
+def test_a_changed_time_zone_fetches_that_area_again(loaded: Installation) -> None:
+    """Other days are other windows: the pages of the old ones do not hold them. The other area is left alone."""
+    before_runs, requests = entries(loaded), loaded.requests()
+    loaded.areas = loaded.areas.replace('-99.55,19.40"\ntimezone = "America/Mexico_City"', '-99.55,19.40"\ntimezone = "Asia/Kolkata"')
+    loaded.write()
+    assert loaded.nights(START, STOP).returncode == 0
+    found = ran(loaded, before_runs)
+    assert found.pop("BuildReport") == found.pop("Nightly") == {""}
+    assert set(found) == {"ExtractTweets", "CleanTweets", "LoadTweets", "CountMatches", "LoadCounts", "UpdatePosterior"}
+    assert set().union(*found.values()) == {"toluca", "toluca-water"}
+    assert loaded.requests() > requests
+    days = "select distinct day, (created_at at time zone 'Asia/Kolkata')::date from tweets where area = 'toluca' order by 1"
+    assert [tuple(map(str, row)) for row in loaded.query(days)] == [("2026-11-10", "2026-11-10"), ("2026-11-11", "2026-11-11")]
+
+
 def test_a_new_study_on_an_old_area_costs_no_request(loaded: Installation) -> None:
     """One Nightly answers the new question over every day on disk."""
     requests = loaded.requests()
