@@ -17,6 +17,9 @@ import pyarrow.compute as pc
 #: X escapes exactly these three in the text of its answers. `&amp;` is undone last: `&amp;lt;` becomes `&lt;`, once only.
 ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
+#: Signs that people mean by ' and -: what keyboards put there on their own (iOS writes don’t), and what Unicode has beside.
+_MEANT = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "´": "'", "‐": "-"})
+
 _NON_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 # The patterns below are RE2's (pyarrow's engine), which has no look-around: the character before is taken along and given back.
@@ -55,7 +58,7 @@ def searchable(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """A text as every other rule sees it: NFKC, case-folded, without accents. Folding twice changes nothing more.
+    """A text as every other rule sees it: NFKC, case-folded, without accents, ' for every apostrophe. Folding twice changes nothing more.
 
     An accent is a nonspacing mark of combining class 1 (overlay), 10 to 36 (Hebrew and Arabic points) or from 200 up (the accents
     of the alphabets). Kana voicing (8), nukta (7), virama (9) and the vowels and tones of Thai, Lao and Tibetan (84 to 132) stay:
@@ -75,7 +78,7 @@ def _folded_match(match: re.Match[str]) -> str:
 @lru_cache(maxsize=1 << 16)
 def _fold_run(run: str) -> str:
     while True:
-        parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", run).casefold())
+        parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", run.translate(_MEANT)).casefold())
         folded = unicodedata.normalize("NFKC", "".join(character for character in parts if not _is_accent(character)))
         if folded == run:
             return folded

@@ -49,6 +49,9 @@ def found(match: Mapping[str, object], *texts: str) -> list[str | None]:
         ("snake_", ["snake_!"], ["snake_a"]),
         ("مترو", ["المترو مترو", "#مترو"], ["المترو"]),
         ("AT&T", ["at&amp;t"], ["at&tt"]),
+        ("don't", ["don't", "DON’T", "donʼt"], ["dont", "don"]),
+        ("l’eau", ["de l'eau", "L’eau"], ["eau"]),
+        ("wi-fi", ["Wi‑Fi"], ["wifi"]),
     ],
 )  # fmt: skip
 def test_an_entry_is_found_as_a_whole_word_of_its_script(entry: str, hits: list[str], misses: list[str]) -> None:
@@ -151,6 +154,7 @@ def test_patterns_run_on_the_folded_text_unless_exact() -> None:
         ({"regex": "(a"}, "missing )"),
         ({"regex": "a{2000}"}, "invalid repetition size"),
         ({"regex": "tráfico"}, "the folded text it is tried on has no accents"),
+        ({"regex": "tra\u0301fico", "exact": True}, "letter and accent apart"),
         ({"regex": "\ud800"}, "cannot be used"),
     ],
 )

@@ -1,4 +1,4 @@
-r"""Patterns: `match = { regex = "tr[aá]fico|bus(es)?" }`, or a list of them.
+r"""Patterns: `match = { regex = "trafico|bus(es)?" }`, or a list of them.
 
 RE2's syntax (github.com/google/re2/wiki/Syntax), whose time is linear in the text: no back-references, no look-around. Mind that
 RE2's `\b`, `\w`, `\d` and `\s` know ASCII only; folded texts of the Latin alphabets are ASCII, for others write `\pL` and the like.
@@ -8,6 +8,7 @@ Unless `exact = true`, a pattern is tried on the folded text and its case does n
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,11 @@ def _check(pattern: str, *, exact: bool) -> None:
     if empty:
         raise SettingsError(
             f"match.regex holds {pattern!r}, which matches the empty text and so every tweet", todo="make it ask for something"
+        )
+    if not unicodedata.is_normalized("NFC", pattern):
+        raise SettingsError(
+            f"match.regex holds {pattern!r} with letter and accent apart, which texts hold as one character",
+            todo=f"write {unicodedata.normalize('NFC', pattern)!r}",
         )
     folded = re.sub(r"[^\x00-\x7f]+", lambda run: text.fold(run[0]), pattern)
     if not exact and folded != pattern:
