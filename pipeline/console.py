@@ -26,6 +26,9 @@ class Console(logging.StreamHandler):  # type: ignore[type-arg]
             task = record.args[-1] if isinstance(record.args, tuple) and record.args else "a task"
             record.msg, record.args = f"{task}: what it needs was restated meanwhile", ()
             return True
+        if record.name == "luigi-interface" and str(record.msg).startswith("[pid %s] Worker %s failed") and isinstance(record.args, tuple):
+            # whose worker it was helps nobody
+            record.msg, record.args = "%s failed", record.args[-1:]
         if record.name == "luigi-interface" and record.levelno < logging.WARNING and record.exc_info is None:
             return not str(record.msg).startswith(REPETITIVE)
         return bool(super().filter(record))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 import time
 import traceback
 from collections.abc import Mapping
@@ -74,8 +75,14 @@ class Stage(luigi.Task):
     def on_failure(self, exception: BaseException) -> str:
         """What the Luigi page shows of a failure: plain words where the error is one of ours, else the traceback."""
         if isinstance(exception, PipelineError):
-            return f"{type(exception).__name__}: {exception}"
+            said = f"{type(exception).__name__}: {exception}".splitlines()
+            return "\n".join(_wrapped(line) for line in said)
         return "".join(traceback.format_exception(exception))
+
+
+def _wrapped(line: str) -> str:
+    # the page's box does not wrap: what is longer hides behind a scroll bar
+    return textwrap.fill(line, 66, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 class AreaStage(Stage):

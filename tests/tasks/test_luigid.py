@@ -20,8 +20,12 @@ import pytest
 
 import tasks as tasks_module
 from tests.chain import ROOT, Installation, refusing
+from tests.servers import Reply, scripted
 
 pytestmark = pytest.mark.slow
+
+
+EMPTY = {"meta": {"result_count": 0}}
 
 
 class Luigid:
@@ -90,6 +94,33 @@ def test_no_parameter_of_any_task_is_long_or_secret(installation: Installation, 
         assert set(task["params"]) <= {"area", "study", "date"}
 
 
+def test_luigid_shows_how_far_a_running_task_is(installation: Installation, luigid: Luigid) -> None:
+    """In the middle of an extraction its page has a message in words and a share for the bar."""
+    with scripted(posts=200) as api:
+        # long enough to be seen; the test goes on as soon as it is
+        api.script[4] = Reply(hang=20.0, document=EMPTY)
+        process = installation.start(
+            "luigi", "--module", "tasks", "ExtractTweets", "--area", "mexico-city", "--date", "2026-11-10", *luigid.arguments(),
+            X_BASE_URL=api.url, X_BEARER_TOKEN="a-token-for-tests",
+        )  # fmt: skip
+        try:
+            told: list[dict[str, Any]] = []
+
+            def has_told() -> bool:
+                running = luigid.ask("task_list", {"status": "RUNNING", "upstream_status": ""}).values()
+                told.extend(task for task in running if task["progress_percentage"] and task["status_message"])
+                return bool(told)
+
+            _wait_for(has_told)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    assert told[0]["name"] == "ExtractTweets"
+    assert 0 < told[0]["progress_percentage"] < 100
+    assert "page" in told[0]["status_message"]
+    assert "posts" in told[0]["status_message"]
+
+
 @pytest.mark.parametrize("again", [True, False], ids=["killed and restarted", "killed for good"])
 def test_a_luigid_killed_in_the_middle_harms_nothing(installation: Installation, twin: Installation, luigid: Luigid, again: bool) -> None:
     """Whatever the run makes of it, no task fails because of it, and a rerun completes to the tables of an undisturbed night."""
@@ -139,6 +170,9 @@ def test_the_page_shows_the_graph_progress_and_the_reason_of_a_failure(installat
     error = luigid.ask("fetch_error", {"task_id": name})
     assert "Unauthorized" in error["error"]
     assert "Traceback" not in error["error"]
+    assert "what to do" in error["error"]
+    # the page's box is so wide
+    assert max(map(len, json.loads(error["error"]).splitlines())) <= 66
     command = [
         chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'browser'}",
