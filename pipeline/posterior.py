@@ -56,9 +56,6 @@ def revision(settings: Settings, study_name: str, day: date) -> str:
     """What the marker of one day's posterior says: the version, and the revision of that day's own counts.
 
     So a day whose archives or rule changed is to be published again, as its counts are to be counted again.
-
-    Raises:
-        MissingData: no source holds that day.
     """
     return _marked(version(settings, study_name), count.revision(settings, study_name, day))
 
@@ -164,14 +161,7 @@ def _current_counts(settings: Settings, connection: sa.Connection, study: Study)
         ),
         {"study": study.name, "start": study.start},
     ).mappings()
-    return {row["day"]: dict(row) for row in stored if row["loaded"] == _wanted(settings, study.name, row["day"])}
-
-
-def _wanted(settings: Settings, study_name: str, day: date) -> str | None:
-    try:
-        return count.revision(settings, study_name, day)
-    except MissingData:  # its source is gone: nobody could count that day today
-        return None
+    return {row["day"]: dict(row) for row in stored if row["loaded"] == count.revision(settings, study.name, row["day"])}
 
 
 def _published(connection: sa.Connection, study_name: str) -> dict[date, Mapping[str, Any]]:

@@ -295,6 +295,14 @@ def test_a_damaged_page_is_missing_data(real: Callable[..., Settings]) -> None:
         list(extract.pages(settings, AREA, DAY))
 
 
+def test_a_box_is_covered_once_however_many_days_are_asked_about(real: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Covering a large box costs milliseconds, and every revision of every day and study holds the cover."""
+    settings = real()
+    wanted = extract.revision(settings, AREA)
+    monkeypatch.setattr("pipeline.geo.clauses", lambda box: pytest.fail("covered again"))
+    assert extract.revision(settings, AREA) == wanted
+
+
 def test_revisions_follow_what_decides_the_pages(real: Callable[..., Settings]) -> None:
     """Box, time zone, real or made up: another revision. Page size, token, policy, studies: the same."""
     areas = '[city]\nbox = "-99.2,19.3,-99.1,19.4"\ntimezone = "America/Mexico_City"\n'

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from pipeline import count, database, matchers, posterior, text
-from pipeline.errors import MissingData
 from pipeline.report import data, words
 from pipeline.sandbox import city
 from pipeline.settings import Settings, Study
@@ -57,24 +56,13 @@ def rows(settings: Settings, day: date) -> list[Row]:
 
 def days_of(settings: Settings, study: Study, day: date, snapshot: data.Snapshot) -> data.StudyDays:
     """The study's part of the snapshot, without what an earlier rule, box or source left in the tables."""
-
-    def unless_gone(revision: Callable[[Settings, str, date], str]) -> Callable[[date], str]:
-        def of_day(counted: date) -> str:
-            try:
-                return revision(settings, study.name, counted)
-            except MissingData:
-                # No source may give that day any more (an archive came, and made-up days are out): what is stored is not current.
-                return ""
-
-        return of_day
-
     return data.study_days(
         snapshot,
         study.name,
         study.start,
         day,
-        posterior_revision=unless_gone(posterior.revision),
-        count_revision=unless_gone(count.revision),
+        posterior_revision=partial(posterior.revision, settings, study.name),
+        count_revision=partial(count.revision, settings, study.name),
     )
 
 
