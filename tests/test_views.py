@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pipeline import database, ledger, load, posterior
 from pipeline.settings import Settings
+from tests.conftest import AREAS, STUDIES
 from tests.partitions import make_tweet, write_counts, write_tweets
 
 #: A dashboard may rely on these; adding is free, taking away is a new version of the contract.
@@ -68,6 +69,26 @@ def test_the_views_tell_what_was_loaded(make_settings: Callable[..., Settings]) 
     (area,) = rows(settings, "select * from area_days")
     assert (area["tweets"], area["retweets"], area["point"], area["place_within"], area["discarded"]) == (3, 1, 2, 1, 4)
     assert (area["coverage"], area["coverage_reason"]) == (0.5, "half a day")
+
+
+def test_shares_of_an_earlier_box_or_rule_are_not_taken_for_the_present_series(make_settings: Callable[..., Settings]) -> None:
+    """Nothing newer replaces them until their days are fetched again, so the views say which rows belong together."""
+    before = make_settings()
+    for number in (5, 6):
+        write_counts(before, "traffic", day(number), {"0" * 32: (8, 5)})
+        load.counts(before, "traffic", day(number))
+        posterior.update(before, "traffic", day(number))
+    moved = make_settings(areas=AREAS.replace("-99.36", "-99.46"))
+    write_counts(moved, "traffic", day(5), {"0" * 32: (4, 1)})
+    load.counts(moved, "traffic", day(5))
+    posterior.update(moved, "traffic", day(5))
+    assert {row["day"]: row["current"] for row in rows(moved, "select * from study_days")} == {day(5): True, day(6): False}
+    assert [(row["day"], row["trials"]) for row in rows(moved, "select * from study_latest")] == [(day(5), 4)]
+    asked_anew = make_settings(studies=STUDIES.replace("embotellamiento", "choque"))
+    write_counts(asked_anew, "traffic", day(6), {"0" * 32: (8, 7)})
+    load.counts(asked_anew, "traffic", day(6))
+    (row,) = rows(moved, "select * from study_days where day = '2026-11-06'")
+    assert (row["trials"], row["day_trials"], row["day_matches"]) == (16, None, None)
 
 
 def test_publications_tell_what_was_said_when(make_settings: Callable[..., Settings]) -> None:

@@ -28,9 +28,14 @@ select
     posteriors.coverage,
     posteriors.synthetic,
     posteriors.rule_version,
-    posteriors.published_at
+    posteriors.published_at,
+    posteriors.revision = first_value(posteriors.revision) over (
+        partition by posteriors.study order by posteriors.published_at desc, posteriors.day desc
+    ) as current
 from posteriors
-left join daily_counts using (study, day);
+-- counts of a new rule may be there before the share that they lead to
+left join daily_counts
+    on daily_counts.study = posteriors.study and daily_counts.day = posteriors.day and daily_counts.rule_version = posteriors.rule_version;
 
 comment on view study_days is 'One row a study and day: what was counted on it, and the share that is believed at its end.';
 comment on column study_days.study is 'The study.';
@@ -61,3 +66,4 @@ comment on column study_days.coverage is 'Mean coverage of the days that count, 
 comment on column study_days.synthetic is 'True where a made-up day is among them.';
 comment on column study_days.rule_version is 'The rule: studies.rule_version.';
 comment on column study_days.published_at is 'When the share was published.';
+comment on column study_days.current is 'False where the share is of an earlier rule, box or prior than the newest published one: another series.';

@@ -1,4 +1,4 @@
--- One row a study: the newest day's share, with the question. What a table of all studies shows.
+-- One row a study: the newest day's share by the study as it was last published, with the question. What a table of all studies shows.
 create or replace view study_latest as
 select distinct on (study_days.study)
     study_days.study,
@@ -30,6 +30,7 @@ left join lateral (
     order by studies.first_seen desc, studies.version
     limit 1
 ) as newest on true
+where study_days.current
 order by study_days.study, study_days.day desc;
 
 comment on view study_latest is 'One row a study: the share at the end of its newest day.';
