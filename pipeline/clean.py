@@ -54,7 +54,7 @@ def revision(settings: Settings, area_name: str, day: date) -> str:
     # which other archives were listening decides the coverage, though not the rows
     observed = () if wanted.x else archive.coverage(settings, area, day)
     fetched = extract.revision(settings, area_name) if wanted.x else None
-    policy = [area.box.csv, area.timezone, area.largest_place, sorted(area.evidence), keeps_raw(settings, area)]
+    policy = [area.box.csv, area.timezone, area.largest_place, sorted(area.evidence), keeps_raw(settings, area), settings.load.raw]
     return storage.digest("clean", CODE_VERSION, fetched, archives, observed, policy, storage.digest(author_key(settings).hex()))
 
 

@@ -241,12 +241,13 @@ def test_what_decides_the_content_decides_the_revision(make_settings: Make) -> N
     plain = revision()
     assert revision(settings="[x]\npage_size = 20\n") == plain
     assert revision(X_BEARER_TOKEN="a-token-for-tests-only") == plain
-    assert revision(settings="[load]\nraw = true\n") == revision("raw = true\n")
     others = [
         revision("largest_place = 2.0\n"),
         revision('evidence = ["point"]\n'),
         revision('source = "x"\n'),
         revision("raw = true\n"),
+        # the same files, but the table is to be loaded anew
+        revision("raw = true\n", settings="[load]\nraw = true\n"),
         revision(GEOBETA_AUTHOR_KEY="another key for tests"),
         clean.revision(make_settings(areas=AREA.replace("19.5928", "19.60"), database=False), CITY, DAY),
         clean.revision(make_settings(areas=AREA.replace("Mexico_City", "New_York"), database=False), CITY, DAY),
