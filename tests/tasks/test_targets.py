@@ -1,0 +1,189 @@
+"""What a task's target depends on: each parameter, and each part of the configuration that decides its content; nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import luigi
+import pytest
+import sqlalchemy as sa
+from luigi.task_register import Register
+
+import tasks
+from pipeline import database, ledger, load, posterior
+from pipeline.report import page
+from pipeline.settings import Settings
+from tasks import base
+from tasks.targets import FolderTarget, MarkerTarget
+from tests.conftest import AREAS, STUDIES
+from tests.partitions import make_tweet, write_counts, write_tweets
+
+DAY = dt.date(2026, 11, 10)
+OTHER_AREA = '\n[toluca]\nbox = "-99.80,19.20,-99.55,19.40"\ntimezone = "America/Mexico_City"\n'
+
+EXTRACTED = {"ExtractTweets"}
+CLEANED = {"CleanTweets", "LoadTweets"}
+COUNTED = {"CountMatches", "LoadCounts"}
+PUBLISHED = {"UpdatePosterior", "BuildReport"}
+#: What an area's tweets depend on reaches everything after them.
+AFTER_CLEANING = CLEANED | COUNTED | PUBLISHED
+EVERYTHING = EXTRACTED | AFTER_CLEANING
+#: The page's own revision is of what it says beside the numbers; who loads other numbers takes its marker away.
+PAGE = {"BuildReport"}
+
+
+def point_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tasks read these settings."""
+    monkeypatch.setattr(base, "_settings", settings)
+    Register.clear_instance_cache()
+
+
+def made(area: str = "mexico-city", study: str = "water", day: dt.date = DAY) -> dict[str, luigi.Task]:
+    """Every task that has a target, by its name."""
+    of_area = (tasks.ExtractTweets, tasks.CleanTweets, tasks.LoadTweets)
+    of_study = (tasks.CountMatches, tasks.LoadCounts, tasks.UpdatePosterior)
+    return {
+        **{kind.__name__: kind(area=area, date=day) for kind in of_area},
+        **{kind.__name__: kind(study=study, date=day) for kind in of_study},
+        "BuildReport": tasks.BuildReport(date=day),
+    }
+
+
+def targets(settings: Settings, monkeypatch: pytest.MonkeyPatch, **which: Any) -> dict[str, str]:
+    """Where each task looks for its result, revision and all; paths as seen from the data folder."""
+    point_at(settings, monkeypatch)
+    found = {}
+    for name, task in made(**which).items():
+        if name == "BuildReport":
+            found[name] = f"{page.path(settings, task.date)} {task.stage_revision()}"
+        else:
+            outputs = luigi.task.flatten(task.output())
+            assert outputs
+            found[name] = " ".join(map(str, outputs))
+    return {name: text.replace(str(settings.data), "") for name, text in found.items()}
+
+
+def differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("which", "wanted"),
+    [
+        ({"area": "toluca"}, EXTRACTED | CLEANED),
+        ({"study": "traffic"}, COUNTED | {"UpdatePosterior"}),
+        ({"day": dt.date(2026, 11, 11)}, EVERYTHING),
+    ],
+)
+def test_each_parameter_changes_the_target(
+    which: dict[str, Any], wanted: set[str], make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tasks that differ in a parameter never look at the same place."""
+    settings = make_settings(areas=AREAS + OTHER_AREA, database=False)
+    assert differing(targets(settings, monkeypatch), targets(settings, monkeypatch, **which)) == wanted
+
+
+LATER = STUDIES.split("[water]")[0].replace("[traffic]", "[later]").replace("2026-11-01", "2026-11-20")
+CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "box": ({"areas": AREAS.replace("-99.3650", "-99.3651")}, EVERYTHING),
+    "time zone": ({"areas": AREAS.replace("America/Mexico_City", "America/New_York")}, EVERYTHING),
+    "places": ({"areas": AREAS + 'places = ["25530ba03b7d90c6"]\n'}, EVERYTHING),
+    "a token": ({"X_BEARER_TOKEN": "real"}, EVERYTHING - PAGE),
+    "another made-up city": ({"settings": "[sandbox]\nseed = 2\n"}, EVERYTHING - PAGE),
+    "largest_place": ({"areas": AREAS + "largest_place = 3.9\n"}, AFTER_CLEANING),
+    "evidence": ({"areas": AREAS + 'evidence = ["point"]\n'}, AFTER_CLEANING),
+    "raw": ({"areas": AREAS + "raw = true\n"}, AFTER_CLEANING),
+    "author key": ({"GEOBETA_AUTHOR_KEY": "another key for tests only"}, AFTER_CLEANING - PAGE),
+    "words": ({"studies": STUDIES.replace('["agua"]', '["agua", "pipas"]')}, COUNTED | PUBLISHED),
+    "exactness": ({"studies": STUDIES.replace('["agua"]', '["agua"], exact = true')}, COUNTED | PUBLISHED),
+    "kind of rule": ({"studies": STUDIES.replace('words = ["agua"]', 'regex = "agua"')}, COUNTED | PUBLISHED),
+    "prior": ({"studies": STUDIES.replace("beta = 9.0", "beta = 9.5")}, PUBLISHED),
+    "forgetting": ({"studies": STUDIES + "forget = 0.9\n"}, PUBLISHED),
+    "start": ({"studies": STUDIES.replace("start = 2026-11-01", "start = 2026-11-02")}, PUBLISHED),
+    "question": ({"studies": STUDIES.replace("speaks of water", "tells of water")}, {"BuildReport"}),
+    "another study": ({"studies": STUDIES.replace('"embotellamiento"', '"choque"')}, {"BuildReport"}),
+    "a study that has not started": ({"studies": STUDIES + LATER}, set()),
+    "another area": ({"areas": AREAS + OTHER_AREA}, set()),
+    "what holds anyway": ({"areas": AREAS + "largest_place = 4.0\n"}, set()),
+    "evidence in another order": ({"areas": AREAS + 'evidence = ["place_centroid", "point", "place_within"]\n'}, PAGE),
+    "an equal box in other words": ({"areas": AREAS.replace("-99.3650,", "-99.365, ")}, set()),
+    "page size": ({"settings": "[x]\npage_size = 10\n"}, set()),
+    "patience": ({"settings": "[x]\ntimeout_seconds = 5.0\nattempts = 3\nlongest_wait_seconds = 10.0\n"}, set()),
+    "batches": ({"settings": "[import]\nbatch_rows = 100\n"}, set()),
+    "the sandbox's patience": ({"settings": "[sandbox]\nidle_exit_seconds = 5.0\n"}, set()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_of_configuration_changes_exactly_what_depends_on_it(
+    name: str, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Targets of the stages that the change reaches are others; all the rest stays complete."""
+    changes, wanted = CHANGES[name]
+    before = targets(make_settings(database=False), monkeypatch)
+    after = targets(make_settings(**changes, database=False), monkeypatch)
+    assert differing(before, after) == wanted
+
+
+def test_another_token_is_no_other_source(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that was changed makes nothing incomplete, and is in no target's name."""
+    before, after = (targets(make_settings(database=False, X_BEARER_TOKEN=token), monkeypatch) for token in ("first-token", "second-token"))
+    assert before == after
+    assert "first-token" not in str(before)
+
+
+def test_a_folder_is_there_when_its_manifest_is(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder alone, or one under another revision, is no result."""
+    settings = make_settings(database=False)
+    point_at(settings, monkeypatch)
+    target = tasks.CleanTweets(area="mexico-city", date=DAY).output()
+    assert isinstance(target, FolderTarget)
+    target.path.mkdir(parents=True)
+    assert not target.exists()
+    write_tweets(settings, "mexico-city", DAY, [make_tweet()])
+    assert target.exists()
+    point_at(make_settings(areas=AREAS + "largest_place = 3.0\n", database=False), monkeypatch)
+    assert not tasks.CleanTweets(area="mexico-city", date=DAY).complete()
+
+
+def test_a_marker_of_another_revision_is_no_result(make_settings: Callable[..., Settings]) -> None:
+    """Dataset, name, day and revision: all four."""
+    settings = make_settings()
+    with database.transaction(settings) as connection:
+        database.write_marker(connection, ("counts", "water", DAY), database.Marker("r1", 0, run_id=ledger.current()))
+    assert MarkerTarget(settings, "counts", "water", DAY, "r1").exists()
+    for other in (
+        ("counts", "water", DAY, "r2"),
+        ("counts", "traffic", DAY, "r1"),
+        ("tweets", "water", DAY, "r1"),
+        ("counts", "water", DAY + dt.timedelta(1), "r1"),
+    ):
+        assert not MarkerTarget(settings, *other).exists()
+
+
+def test_range_daily_asks_the_database_once_for_sixty_days(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """bulk_complete is one query of the markers whatever the number of days, and finds the complete ones."""
+    late = make_settings(studies=STUDIES.replace("2026-11-01", "2026-09-01"))
+    point_at(late, monkeypatch)
+    days = [dt.date(2026, 9, 1) + dt.timedelta(days=number) for number in range(60)]
+    whole = days[7]
+    write_tweets(late, "mexico-city", whole, [make_tweet(created_at=dt.datetime(2026, 9, 8, 18, tzinfo=dt.UTC))])
+    load.tweets(late, "mexico-city", whole)
+    for study in late.studies:
+        write_counts(late, study, whole, {"0" * 32: (1, 0)})
+        load.counts(late, study, whole)
+        posterior.update(late, study, whole)
+    page.build(late, whole)
+    for day in days:
+        # without a page on the disk a day is not complete anyhow, and nobody is asked
+        page.path(late, day).parent.mkdir(parents=True, exist_ok=True)
+        page.path(late, day).touch()
+    statements: list[str] = []
+    sa.event.listen(database.engine(late), "before_cursor_execute", lambda *given: statements.append(given[2]))
+    assert tasks.Nightly.bulk_complete(days) == [whole]
+    # beside it only the transaction's own limits are set
+    assert [statement.split()[1] for statement in statements] == ["set_config('TimeZone',", "dataset,"]
+    assert tasks.Nightly(date=whole).complete()
+    assert not tasks.Nightly(date=days[8]).complete()
