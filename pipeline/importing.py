@@ -213,6 +213,7 @@ def _make(settings: Settings, path: Path, sha256: str, raw: bool, progress: Prog
             for _ in _read(file, extract):
                 progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
         manifest = {"name": path.name, "sha256": sha256, "bytes": size, "code": CODE_VERSION, "raw": raw, **extract.summary()}
+        manifest["extent"] = archive.extent_of(folder / "records.parquet")
         storage.write_json(folder / "manifest.json", manifest)
         for area in settings.areas.values():
             archive.write_area_counts(folder / archive.area_file(area), archive.count_area(folder / "records.parquet", area))

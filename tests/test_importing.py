@@ -268,6 +268,18 @@ def test_archives_fill_each_others_gaps(settings: Settings) -> None:
     assert coverage(settings) == (1.0, "")
 
 
+def test_another_citys_stream_fills_no_gap(settings: Settings) -> None:
+    """An archive of many tweets that all lie far away did not listen here: a day that is partial stays so."""
+    start = days.window(date(2026, 11, 5), settings.area("mexico-city").zone).start
+    elsewhere: dict[str, Any] = {**FAR, "place": None}
+    stream_of(settings, "a", *range(0, 600))
+    bring(settings, lines(*(make_tweet(at=start + timedelta(minutes=20 * n), sequence=n, **elsewhere) for n in range(72))), "far")
+    assert coverage(settings)[0] == pytest.approx(600 / 1440)
+    everywhere = [make_tweet(at=start + timedelta(minutes=20 * n), sequence=n, **(elsewhere if n else {})) for n in range(72)]
+    bring(settings, lines(*everywhere), "everywhere")
+    assert coverage(settings) == (1.0, "")
+
+
 def test_many_gaps_are_summed_up(settings: Settings) -> None:
     """Three are named, the rest counted."""
     stream_of(settings, "a", *range(0, 1440, 60))

@@ -31,6 +31,8 @@ COUNTING: Final = 1
 #: So long without any line, and the time counts as not observed; streams of a city are quiet for minutes, seldom for half an hour.
 LONGEST_SILENCE: Final = timedelta(minutes=30)
 POINT_COLUMNS: Final = ("longitude", "latitude", "place_west", "place_south", "place_east", "place_north")
+#: An archive with so many tweets, and all of them far from an area, comes of a stream that did not listen there.
+ENOUGH_TO_TELL: Final = 20
 _NAME: Final = re.compile(r"[0-9a-f]{16}")
 _MINUTES: Final = 1440
 
@@ -122,10 +124,11 @@ def coverage(settings: Settings, area: Area, day: date) -> tuple[float, str]:
     """(share of the local day that the held archives observed, what is missing in plain words or "").
 
     A minute counts as observed unless it lies in a stretch of 30 minutes or more of that day without any line, geotagged or not, in any
-    held archive. Any archive: a file of one minute of the sample stream need not hold a tweet of the area to show that it was listening.
+    held archive that may have listened to the area. A file of one minute of the sample stream need not hold a tweet of the area to show
+    that it was listening; one whose many tweets all lie elsewhere, such as another city's stream, shows nothing.
     """
     window = days.window(day, area.zone)
-    alive = _alive(settings, window)
+    alive = _alive(settings, area, window)
     if not alive.size:
         return 1.0, ""
     stretches = [(first, length) for first, length in _silences(alive) if length >= LONGEST_SILENCE / timedelta(minutes=1)]
@@ -181,6 +184,21 @@ def write_area_counts(path: Path, counts: AreaCounts) -> None:
     storage.write_json(path, asdict(counts))
 
 
+def extent_of(path: Path) -> tuple[float, float, float, float] | None:
+    """(west, south, east, north) of all points and places of a records.parquet, None where it has none."""
+    longitudes: list[float] = []
+    latitudes: list[float] = []
+    with pq.ParquetFile(path) as file:
+        columns = {name: file.schema_arrow.names.index(name) for name in POINT_COLUMNS}
+        for group in range(file.num_row_groups):
+            for name, column in columns.items():
+                statistics = file.metadata.row_group(group).column(column).statistics
+                if statistics is not None and statistics.has_min_max:
+                    axis = latitudes if name in ("latitude", "place_south", "place_north") else longitudes
+                    axis += [statistics.min, statistics.max]
+    return (min(longitudes), min(latitudes), max(longitudes), max(latitudes)) if longitudes and latitudes else None
+
+
 def pack_minutes(minutes: set[int]) -> dict[str, str]:
     """Minutes since 1970 as a bitmap of 1,440 bits a UTC day, in hexadecimal: what the manifest keeps of liveness."""
     packed = {}
@@ -197,12 +215,23 @@ class _Overview:
 
     identity: str
     minutes: Mapping[str, str]
+    stored: int
+    extent: tuple[float, float, float, float] | None
+
+    def may_have_heard(self, area: Area) -> bool:
+        """Whether the stream that the archive comes of may have listened to the area: unless its many tweets all lie elsewhere."""
+        if self.extent is None or self.stored < ENOUGH_TO_TELL:
+            return True
+        west, south, east, north = self.extent
+        return any(part.west <= east and west <= part.east and part.south <= north and south <= part.north for part in area.box.parts())
 
 
 @lru_cache(maxsize=65536)
 def _overview(path: Path) -> _Overview:
     content = storage.read_json(path / "manifest.json")
-    return _Overview(f"{path.name}.{content['code']}{'.raw' if content['raw'] else ''}", content["minutes"])
+    identity = f"{path.name}.{content['code']}{'.raw' if content['raw'] else ''}"
+    extent = content.get("extent")
+    return _Overview(identity, content["minutes"], content["stored"], None if extent is None else tuple(extent))
 
 
 def forget() -> None:
@@ -250,21 +279,21 @@ def _area_counts(path: Path, area: Area) -> AreaCounts:
     return counts
 
 
-@lru_cache(maxsize=4)
-def _minutes_index(path: Path, stamp: tuple[int, int]) -> Mapping[str, NDArray[np.bool_]]:
-    """UTC day → which of its minutes any archive has a line of."""
+@lru_cache(maxsize=64)
+def _minutes_index(path: Path, stamp: tuple[int, int], area: Area) -> Mapping[str, NDArray[np.bool_]]:
+    """UTC day → which of its minutes any archive that may have heard the area has a line of."""
     index: dict[str, NDArray[np.bool_]] = {}
-    for digest in _held(path, stamp):
-        for day, packed in _overview(path / digest).minutes.items():
+    for overview in (_overview(path / digest) for digest in _held(path, stamp)):
+        for day, packed in overview.minutes.items() if overview.may_have_heard(area) else ():
             bits = np.unpackbits(np.frombuffer(bytes.fromhex(packed), np.uint8)).astype(np.bool_)
             index[day] = index[day] | bits if day in index else bits
     return index
 
 
-def _alive(settings: Settings, window: Window) -> NDArray[np.bool_]:
-    """For every minute of the window, whether any held archive has a line of it."""
+def _alive(settings: Settings, area: Area, window: Window) -> NDArray[np.bool_]:
+    """For every minute of the window, whether any held archive that may have heard the area has a line of it."""
     path = root(settings)
-    index = _minutes_index(path, _stamp(path))
+    index = _minutes_index(path, _stamp(path), area)
     first, last = int(window.start.timestamp()) // 60, -(-int(window.end.timestamp()) // 60)
     alive = np.zeros(max(last - first, 0), np.bool_)
     for number in range(first // _MINUTES, last // _MINUTES + 1):
