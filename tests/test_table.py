@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from rich.console import Console
+from rich.cells import cell_len
 
 from pipeline.report import table
 from pipeline.sandbox import city
@@ -19,11 +18,9 @@ from tests.report_days import LAST, SMALL, days_up_to, made_days, run_stages, st
 ROW = table.Row("traffic", "What share?", LAST, 0.123, 0.1, 0.15, 1234, 152, 14, 0, False, None, True)
 
 
-def shown(*rows: table.Row) -> str:
-    """The table as text, 140 wide."""
-    out = io.StringIO()
-    Console(file=out, width=140).print(table.render(rows))
-    return out.getvalue().replace("\xa0", " ")
+def shown(*rows: table.Row, width: int = 140) -> str:
+    """The table as text."""
+    return "\n".join(table.lines(rows, width))
 
 
 def test_a_row_has_share_interval_counts_and_days() -> None:
@@ -35,15 +32,35 @@ def test_a_row_has_share_interval_counts_and_days() -> None:
 def test_columns_of_the_sandbox_appear_only_with_made_up_rows() -> None:
     """A table of real tweets does not mention it."""
     assert "true share" not in shown(ROW)
+    assert "synthetic" not in shown(ROW)
     made_up = table.Row(**{**ROW.__dict__, "synthetic": True, "truth": 0.1199})
     assert re.search(r"12\.0 %\s+synthetic", shown(made_up))
+    assert "What share? (synthetic)" in shown(made_up, ROW, width=60)
 
 
 def test_missing_days_stale_numbers_and_no_number_are_said() -> None:
     """None of them looks like a whole, current result."""
-    assert "14 (+2 missing)" in shown(table.Row(**{**ROW.__dict__, "missing": 2}))
+    assert "14 of 16" in shown(table.Row(**{**ROW.__dict__, "missing": 2}))
     assert "(stale)" in shown(table.Row(**{**ROW.__dict__, "current": False}))
     assert "no number yet" in shown(table.Row(**{**ROW.__dict__, "mean": None, "lower": None, "upper": None}))
+
+
+def test_the_sample_studies_fit_eighty_columns() -> None:
+    """Their questions move into lines of their own, and no number is cut."""
+    question = "What share of Mexico City's tweets speaks of water shortage?"
+    changes = {"study": "mexico-city-traffic", "question": question, "missing": 8, "synthetic": True, "truth": 0.0123}
+    row = table.Row(**{**ROW.__dict__, **changes})
+    for width in (80, 100, 120, 200):
+        found = shown(row, width=width).splitlines()
+        assert max(map(len, found)) <= width
+        assert (found[1].startswith(question)) == (width < 140)
+        assert re.search(r"12\.3 %\s+10\.0 to 15\.0 %\s+1,234\s+152\s+14 of 22\s+1\.2 %", "\n".join(found))
+
+
+def test_columns_stand_under_their_headings() -> None:
+    """Also with wide characters in a question."""
+    first, second = shown(table.Row(**{**ROW.__dict__, "question": "東京?"}), ROW).splitlines()[1:3]
+    assert cell_len(first) == cell_len(second)
 
 
 def test_a_question_with_marks_of_rich_is_shown_as_it_is() -> None:

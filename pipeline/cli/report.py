@@ -31,9 +31,12 @@ def run(options: argparse.Namespace) -> int:
     if options.again or not page.has(settings, day):
         with progress(f"page of {day}") as told:
             page.build(settings, day, progress=told)
-    path = page.path(settings, day)
+    path, stable = page.path(settings, day), settings.data / "report.html"
+    if stable.is_file() and stable.read_bytes() == path.read_bytes():
+        path = stable
     out = console()
-    out.print(table.render(table.rows(settings, day)))
+    for line in table.lines(table.rows(settings, day), out.width):
+        out.print(line, markup=False, soft_wrap=True)
     out.print()
     out.print(f"page: {path}", markup=False, soft_wrap=True)
     if options.open == "yes":

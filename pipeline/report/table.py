@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +12,7 @@ from functools import lru_cache, partial
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from rich.table import Table
+from rich.cells import cell_len
 
 from pipeline import count, database, matchers, posterior, text
 from pipeline.report import data, words
@@ -112,34 +113,57 @@ def _row(settings: Settings, study: Study, known: data.StudyDays) -> Row:
     )
 
 
-def render(found: Iterable[Row]) -> Table:
-    """The rows as a table for rich's console; the columns of the sandbox only where something is made up."""
+def lines(found: Iterable[Row], width: int) -> list[str]:
+    """The rows as lines of text, and below them what the columns mean.
+
+    Each question stands before its numbers if that fits into `width`, else in a line of its own above them. The columns of the
+    sandbox are there only where something is made up.
+    """
     listed = list(found)
     made_up = any(row.synthetic for row in listed)
-    table = Table(title_justify="left", header_style="bold", pad_edge=False, box=None, padding=(0, 2, 0, 0))
-    for name, justify in (("study", "left"), ("question", "left"), ("share", "right"), ("95 % interval", "right")):
-        table.add_column(name, justify=justify, no_wrap=name != "question", overflow="fold")  # type: ignore[arg-type]
-    for name in ("n", "k", "days"):
-        table.add_column(name, justify="right", no_wrap=True)
+    wide = _aligned([_headings(made_up, questions=True), *(_cells(row, made_up, question=True) for row in listed)])
+    if max(map(cell_len, wide)) <= width:
+        shown = wide
+    else:
+        head, *numbers = _aligned([_headings(made_up, questions=False), *(_cells(row, made_up, question=False) for row in listed)])
+        shown = [head]
+        for row, line in zip(listed, numbers, strict=True):
+            shown += [row.question + (" (synthetic)" if row.synthetic else ""), line]
+    legend = ["", "n: tweets counted, k: those that match, days: those counted of those since the study's start."]
     if made_up:
-        table.add_column("true share", justify="right", no_wrap=True)
-        table.add_column("", no_wrap=True)
-    for row in listed:
-        table.add_row(*_cells(row, made_up))
-    return table
+        legend.append("synthetic: made up by the sandbox; true share: the one they were made with.")
+    return shown + [part for line in legend for part in (textwrap.wrap(line, max(width, 40)) or [""])]
 
 
-def _cells(row: Row, made_up: bool) -> list[str]:
-    from rich.markup import escape
+def _headings(made_up: bool, *, questions: bool) -> list[str]:
+    question, synthetic = (["question"], [""]) if questions else ([], [])
+    return ["study", *question, "share", "95 % interval", "n", "k", "days", *(["true share", *synthetic] if made_up else [])]
 
-    cells = [escape(row.study), escape(row.question)]
+
+def _aligned(table: list[list[str]]) -> list[str]:
+    """Columns two blanks apart: words to the left, numbers to the right."""
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    left = [heading in ("study", "question", "") for heading in table[0]]
+    return [
+        "  ".join(
+            cell + " " * (room - cell_len(cell)) if to_left else " " * (room - cell_len(cell)) + cell
+            for cell, room, to_left in zip(row, widths, left, strict=True)
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _cells(row: Row, made_up: bool, *, question: bool) -> list[str]:
+    cells = [row.study, row.question] if question else [row.study]
     if row.mean is None or row.lower is None or row.upper is None:
         cells += ["–", "no number yet"]
         places = 1
     else:
         places = words.decimals(row.lower, row.upper)
         cells += [words.percent(row.mean, places), words.interval(row.lower, row.upper) + ("" if row.current else " (stale)")]
-    cells += [f"{row.trials:,}", f"{row.matches:,}", f"{row.days}" + (f" (+{row.missing} missing)" if row.missing else "")]
+    cells += [f"{row.trials:,}", f"{row.matches:,}", f"{row.days} of {row.days + row.missing}" if row.missing else f"{row.days}"]
     if made_up:
-        cells += ["" if row.truth is None else words.percent(row.truth, places), "synthetic" if row.synthetic else ""]
-    return cells
+        cells.append("" if row.truth is None else words.percent(row.truth, places))
+        if question:
+            cells.append("synthetic" if row.synthetic else "")
+    return [cell.replace("\u00a0", " ") for cell in cells]
