@@ -16,6 +16,9 @@ class Console(logging.StreamHandler):  # type: ignore[type-arg]
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
+        self._waiting: set[str] = set()
+        self._done: set[str] = set()
+        self._scheduled = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let through everything but Luigi's repetitions, and those too where they report a failure."""
@@ -29,9 +32,32 @@ class Console(logging.StreamHandler):  # type: ignore[type-arg]
         if record.name == "luigi-interface" and str(record.msg).startswith("[pid %s] Worker %s failed") and isinstance(record.args, tuple):
             # whose worker it was helps nobody
             record.msg, record.args = "%s failed", record.args[-1:]
+        if record.name == "luigi" and str(record.msg).startswith("logging configured"):
+            return False
         if record.name == "luigi-interface" and record.levelno < logging.WARNING and record.exc_info is None:
+            if told := self._how_far(record):
+                record.msg, record.args = told, ()
+                return True
             return not str(record.msg).startswith(REPETITIVE)
         return bool(super().filter(record))
+
+    def _how_far(self, record: logging.LogRecord) -> str:
+        """Of Luigi's repetitions: how many tasks there are, when that is known, and then a line for every tenth of them; else ""."""
+        if record.msg == "Done scheduling tasks":
+            self._scheduled = True
+            return f"{len(self._waiting):,} tasks to run" if self._waiting else ""
+        if not str(record.msg).startswith("Informed scheduler") or not isinstance(record.args, tuple) or len(record.args) != 2:
+            return ""
+        task, status = map(str, record.args)
+        if status == "PENDING":
+            self._waiting.add(task)
+        elif status == "DONE" and self._scheduled and task in self._waiting - self._done:
+            before = 10 * len(self._done) // len(self._waiting)
+            self._done.add(task)
+            number, total = len(self._done), len(self._waiting)
+            if total >= 20 and number < total and 10 * number // total > before:
+                return f"{number / total:.0%}: {number:,} of {total:,} tasks done"
+        return ""
 
 
 class PlainFormatter(logging.Formatter):

@@ -52,3 +52,26 @@ def test_a_fault_of_ours_keeps_its_traceback(shown: Callable[..., str]) -> None:
         said = shown(logging.ERROR, "[pid %s] Worker %s failed    %s", 12, "w", "CleanTweets(area=london)", error=error)
     assert said.startswith("ERROR CleanTweets(area=london) failed\nTraceback")
     assert "nobody thought of this" in said
+
+
+def test_how_far_a_run_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """The number of tasks once all are known, and a line for every tenth of them; what was done before counts for neither."""
+    handler = Console()
+    handler.setFormatter(PlainFormatter("%(message)s"))
+
+    def told(message: str, *arguments: object) -> str:
+        handler.handle(logging.LogRecord("luigi-interface", logging.INFO, __file__, 1, message, arguments, None))
+        return capsys.readouterr().err.strip()
+
+    informed = "Informed scheduler that task   %s   has status   %s"
+    assert told(informed, "old", "DONE") == ""
+    assert [told(informed, f"t{number}", "PENDING") for number in range(40)] == [""] * 40
+    assert told("Done scheduling tasks") == "40 tasks to run"
+    lines = [told(informed, f"t{number}", "DONE") for number in range(40)]
+    assert [line for line in lines if line] == [f"{tenth}0%: {4 * tenth} of 40 tasks done" for tenth in range(1, 10)]
+
+
+def test_luigis_word_on_its_logging_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says nothing to a person."""
+    Console().handle(logging.LogRecord("luigi", logging.INFO, __file__, 1, "logging configured via *.conf file", (), None))
+    assert capsys.readouterr().err == ""
