@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
@@ -78,7 +79,7 @@ def _value(table: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
             value = value[part]
         except (KeyError, IndexError, TypeError):
             break
-    text = repr(value)
+    text = str(value) if isinstance(value, date) else repr(value)
     return text if len(text) <= 200 else text[:197] + "..."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 
 from pipeline import matchers, settings
@@ -30,3 +31,17 @@ def load(environ: Mapping[str, str] | None = None, *, need: settings.Need = "all
     if faults:
         refuse(faults)
     return found
+
+
+def check_data_folder(found: settings.Settings) -> None:
+    """Make the data folder, and see that it can be written to, so that a wrong one is refused before any work.
+
+    Raises:
+        SettingsError: it cannot.
+    """
+    try:
+        found.data.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=found.data).close()
+    except OSError as error:
+        got = f"{found.data} ({error.strerror})"
+        refuse([Fault("environment", "GEOBETA_DATA", got, "a folder that can be made and written to (default: var/ in the repository)")])

@@ -95,7 +95,7 @@ def day_of(created_at: pd.Series[Any] | NDArray[Any], zone: ZoneInfo) -> NDArray
         zone: the area's time zone.
     """
     instants = _utc(created_at)
-    days = np.full(instants.shape, np.datetime64("NaT"), dtype="datetime64[D]")
+    days = np.full(instants.shape, np.datetime64("NaT", "D"), dtype="datetime64[D]")
     known = ~np.isnat(instants)
     if not known.any():
         return days

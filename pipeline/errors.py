@@ -25,6 +25,13 @@ PipelineError
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
+
+#: What the system says of a place that cannot be written to.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
 
 class PipelineError(Exception):
     """Base of every error that the pipeline raises on purpose.
@@ -136,3 +143,18 @@ class InvalidCounts(PermanentError, ValueError):
 
 class LoadMismatch(PermanentError):
     """The database holds other rows than were sent to it."""
+
+
+@contextlib.contextmanager
+def named_disk_errors() -> Iterator[None]:
+    """Turn the system's word on a full disk, or on one that may not be written to, into a PermanentError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise PermanentError(
+            f"the disk said: {where}{error.strerror or error}",
+            todo="make room, or see who may write in GEOBETA_DATA (default var/); then run again: what was done stays done",
+        ) from error

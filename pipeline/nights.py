@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from pipeline import clean, count, database, days, extract, inputs, posterior
-from pipeline.errors import MissingData
+from pipeline.errors import MissingData, SettingsError
 from pipeline.progress import Progress, silent
 from pipeline.report import page
 from pipeline.settings import Settings
@@ -25,7 +25,7 @@ class Due:
         studies: names of the studies that have started and whose local day is over.
         areas: names of their areas, each once.
         studies_with_source: those of `studies` whose day some source can give.
-        left: a line for each area whose day is not over yet.
+        left: a line for each area whose day is not over yet, or one that no study has begun.
     """
 
     studies: tuple[str, ...]
@@ -35,7 +35,13 @@ class Due:
 
 
 def due(settings: Settings, day: date, now: datetime | None = None) -> Due:
-    """Which studies the night of `day` has to answer, as seen at `now` (default: the clock)."""
+    """Which studies the night of `day` has to answer, as seen at `now` (default: the clock).
+
+    Raises:
+        SettingsError: there is no study at all.
+    """
+    if not settings.studies:
+        raise SettingsError(f"{settings.config / 'studies.toml'} has no study", todo="add one: the sample config/studies.toml shows how")
     now = now or datetime.now(UTC)
     started = [study for study in settings.studies.values() if study.start <= day]
     over = {
@@ -50,6 +56,9 @@ def due(settings: Settings, day: date, now: datetime | None = None) -> Due:
         for name, is_over in over.items()
         if not is_over
     )
+    if not started:
+        first = min(settings.studies.values(), key=lambda study: study.start)
+        left = (f"{day}: nothing to do, no study has begun by then; {first.name} is the first, with start = {first.start} in studies.toml",)
     return Due(studies, areas, tuple(name for name in studies if settings.study(name).area in sourced), left)
 
 

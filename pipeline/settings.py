@@ -40,7 +40,7 @@ def _from_settings_error(read: Any) -> Any:
             return read(value)
         except SettingsError as error:
             # "got …, wanted …": what was got, the list of faults says itself
-            raise ValueError(str(error).partition("wanted ")[2] or str(error)) from error
+            raise ValueError("\n".join(filter(None, [error.what.partition("wanted ")[2] or error.what, error.todo]))) from error
 
     return wrapped
 
@@ -85,7 +85,7 @@ class Area(_Table):
         try:
             zoneinfo.ZoneInfo(value)
         except (ValueError, OSError, KeyError) as error:  # an unknown name is a KeyError; odd paths and folders raise the others
-            close = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1)
+            close = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1, cutoff=0.8)
             raise ValueError(f'an IANA time zone such as "{close[0] if close else "Europe/London"}"') from error
         return value
 
@@ -269,8 +269,9 @@ def read(environ: Mapping[str, str] | None = None, *, need: Need = "all") -> Set
     study_tables = _read_toml(config / "studies.toml", faults, required=True) if need == "all" else {}
     areas = _read_tables(config / "areas.toml", area_tables, Area, faults)
     studies = _read_tables(config / "studies.toml", study_tables, Study, faults)
+    areas_unread = any(fault.file == str(config / "areas.toml") and not fault.key for fault in faults)
     for study in studies.values():
-        if study.area not in area_tables:
+        if study.area not in area_tables and not areas_unread and need == "all":
             wanted = f"an area of areas.toml: {', '.join(area_tables) or 'it has none'}"
             faults.append(Fault(str(config / "studies.toml"), f"[{study.name}] area", repr(study.area), wanted))
     environment = _read_environment(given, faults)

@@ -13,7 +13,7 @@ from typing import Any
 import luigi
 
 from pipeline import configuration, ledger
-from pipeline.errors import MissingData, PipelineError
+from pipeline.errors import MissingData, PipelineError, named_disk_errors
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from tasks.reporting import reporting
@@ -27,7 +27,9 @@ def settings() -> Settings:
     """config/ and the environment, read once a process, and never when a module is merely imported."""
     global _settings
     if _settings is None:
-        _settings = configuration.load()
+        found = configuration.load()
+        configuration.check_data_folder(found)
+        _settings = found
     return _settings
 
 
@@ -37,7 +39,8 @@ class Stage(luigi.Task):
     def complete(self) -> bool:
         """False for a day that no source holds: what this requires then says so, as missing data."""
         try:
-            return bool(super().complete())
+            with named_disk_errors():
+                return bool(super().complete())
         except MissingData:
             return False
 
@@ -64,6 +67,7 @@ class Stage(luigi.Task):
         with (
             ledger.running(settings(), self.task_family, parameters, self.stage_revision()) as entry,
             reporting(name, message, percentage) as progress,
+            named_disk_errors(),
         ):
             outcome = self.make(progress)
             entry.rows_in, entry.rows_out = outcome.get("rows_in"), outcome.get("rows_out")

@@ -151,6 +151,7 @@ def test_patterns_run_on_the_folded_text_unless_exact() -> None:
         ({"regex": "a(?=b)"}, "look-ahead and look-behind do not exist"),
         ({"regex": "(?<!a)b"}, "look-ahead and look-behind do not exist"),
         ({"regex": "a++"}, "possessive"),
+        ({"regex": "\bbus\b"}, "became a backspace"),
         ({"regex": "(a"}, "missing )"),
         ({"regex": "a{2000}"}, "invalid repetition size"),
         ({"regex": "tráfico"}, "the folded text it is tried on has no accents"),

@@ -216,7 +216,7 @@ STUDY_FAULTS = [
     ('"london"', '"paris"', "[transport] area", "'paris'", "an area of areas.toml: london"),
     ('area = "london"', "", "[transport] area", "nothing", "the name of an area"),
     ("2026-11-01", '"1 November"', "[transport] start", "'1 November'", "YYYY-MM-DD"),
-    ("2026-11-01", "2026-11-01T00:00:00", "[transport] start", "datetime", "YYYY-MM-DD"),
+    ("2026-11-01", "2026-11-01T00:00:00", "[transport] start", "2026-11-01 00:00:00", "YYYY-MM-DD"),
     ("2026-11-01", "1999-11-01", "[transport] start", "1999", "2006-03-21"),
     ("2026-11-01", "2026", "[transport] start", "2026", "YYYY-MM-DD"),
     ('["tube", "bus"]', "[]", "[transport] match", "{'words': []}", "words with something in it"),
@@ -324,6 +324,20 @@ def test_a_faulty_area_is_not_called_unknown_too(configure):
     message = refusal(configure(areas=AREAS.replace("Europe/London", "London")))
     assert message.startswith("the configuration has a fault")
     assert "[transport]" not in message
+
+
+def test_areas_that_cannot_be_read_are_one_fault(configure):
+    """The studies' areas are not called unknown on top of it."""
+    for broken in ("[london", AREAS + AREAS):
+        message = refusal(configure(areas=broken))
+        assert message.startswith("the configuration has a fault")
+        assert "[transport]" not in message
+
+
+def test_advice_stands_below_what_is_wanted(configure):
+    """One "what to do" a refusal."""
+    message = refusal(configure(areas=re.sub(r"box = .*", 'box = "51.28,-0.51,51.69,95.33"', AREAS)))
+    assert message.count("what to do") == 1
 
 
 def test_a_table_or_key_that_stands_twice_is_refused(configure):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pipeline.errors import PipelineError, SettingsError, TransientError
+from pipeline.errors import PipelineError, SettingsError, TransientError, named_disk_errors
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         _set_up_logging(options.debug)
-        code: int = _module(options.command).run(options)
+        with named_disk_errors():
+            code: int = _module(options.command).run(options)
         sys.stdout.flush()
     except PipelineError as error:
         if options.debug:

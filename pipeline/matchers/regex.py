@@ -49,7 +49,8 @@ def build(value: object, *, exact: object = False) -> Regex:
     """Make a matcher for one pattern or a list of them.
 
     Raises:
-        SettingsError: RE2 refuses a pattern, it matches the empty text (and so every text), or it looks for what folding removes.
+        SettingsError: RE2 refuses a pattern, it matches the empty text (and so every text), it looks for what folding removes,
+            or it holds a backspace.
     """
     as_written = flag_of(exact, key="exact")
     patterns = texts_of(value, key="regex")
@@ -59,6 +60,12 @@ def build(value: object, *, exact: object = False) -> Regex:
 
 
 def _check(pattern: str, *, exact: bool) -> None:
+    if "\b" in pattern:
+        # TOML's double quotes make a backspace of \\b, which no tweet holds: the rule would match nothing, and say nothing
+        raise SettingsError(
+            f"match.regex holds {pattern!r}, in which \\b became a backspace, as TOML's double quotes make it",
+            todo="write the pattern in single quotes: regex = '\\bbus\\b'",
+        )
     try:
         empty = _re2.matches(pa.array([""], pa.string()), pattern, ignore_case=not exact)[0]
     except (pa.ArrowInvalid, UnicodeEncodeError) as error:

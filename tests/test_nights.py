@@ -1,0 +1,29 @@
+"""What a night consists of, where nothing is to be done; the rest is tested through whole nights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+
+from pipeline import nights
+from pipeline.errors import SettingsError
+from pipeline.settings import Settings
+
+
+def test_a_night_before_the_first_study_says_so(make_settings: Callable[..., Settings]) -> None:
+    """It is no failure, and no silence: the first study and its start are named."""
+    settings = make_settings(database=False)
+    first = min(study.start for study in settings.studies.values())
+    found = nights.due(settings, first - timedelta(days=1))
+    assert found.studies == ()
+    assert len(found.left) == 1
+    assert str(first) in found.left[0]
+
+
+def test_no_study_at_all_is_a_fault_of_the_configuration(make_settings: Callable[..., Settings]) -> None:
+    """A night that could only do nothing is refused."""
+    settings = make_settings(database=False).model_copy(update={"studies": {}})
+    with pytest.raises(SettingsError, match=r"studies\.toml has no study"):
+        nights.due(settings, date(2026, 11, 10))
