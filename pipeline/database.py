@@ -69,6 +69,10 @@ def _address(settings: Settings) -> sa.URL:
             "DATABASE_URL has an @ where the host or the database stands",
             todo="write @ : / ? # of a password as %40 %3A %2F %3F %23",
         )
+    if isinstance(secret := parsed.query.get("password"), str):
+        # libpq takes it there too, but everybody who shows an address hides it only before the @
+        user = str(parsed.query.get("user") or parsed.username or "")
+        parsed = parsed.difference_update_query(["user", "password"]).set(username=user, password=secret)
     return parsed.set(drivername="postgresql+psycopg2")
 
 

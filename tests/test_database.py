@@ -69,6 +69,8 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
             "postgresql+psycopg2:///d?host=%2Frun%2Fa+b&user=x",
             "postgresql:///d?host=%2Frun%2Fa%20b&user=x",
         ),
+        ("postgresql://h/d?user=u&password=p%40x", "postgresql+psycopg2://u:p%40x@h/d", "postgresql://u:p%40x@h/d"),
+        ("postgresql://h/d?password=p", "postgresql+psycopg2://:p@h/d", "postgresql://:p@h/d"),
     ],
 )
 def test_an_address_is_given_as_sqlalchemy_and_as_libpq_want_it(

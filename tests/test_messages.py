@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline.cli import COMMANDS
+from pipeline.cli import COMMANDS, parser
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,3 +21,7 @@ def test_every_command_that_a_message_names_exists() -> None:
     }
     assert len(named) > 5
     assert {(file, word) for file, word in named if word not in COMMANDS} == set()
+    actions = {word for path in files for word in re.findall(r"python -m pipeline database ([a-z]+)", path.read_text("utf-8"))}
+    assert actions
+    for action in actions:
+        assert parser().parse_args(["database", action]).action == action

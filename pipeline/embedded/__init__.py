@@ -2,7 +2,7 @@
 
 What it withstands (tests/test_embedded.py): kill -9 of the server, of initdb and of whoever waits for them; a pid file whose number is
 another process's by now; starts from several processes at once; spaces and great length in GEOBETA_DATA; root.
-Where its files are and why: pipeline/embedded/cluster.py. Not the wheel's own Python layer: see facts in docs/decisions.
+Where its files are and why: pipeline/embedded/cluster.py. Not the wheel's own Python layer: it survives none of these.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def initialise(cluster: Cluster, binaries: Binaries, progress: Progress) -> None
         if version != str(binaries.major):
             raise SettingsError(
                 f"{cluster.data} holds files of PostgreSQL {version}, and the programs in {binaries.folder} are of {binaries.major}",
-                todo="set [database] binaries to that version and dump with `python -m pipeline database dump`; then move the folder away",
+                todo="set [database] binaries to that version's, save what you need with its pg_dump, then move the folder away",
             )
         return
     progress(None, "making the embedded PostgreSQL's files (once)")
