@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -254,3 +255,48 @@ def test_counts_that_become_stale_while_a_posterior_is_made_do_not_get_its_marke
         posterior.update(settings, "traffic", day(5))
         assert not posterior.has(settings, "traffic", day(5))
     assert posterior.has(settings, "traffic", day(5))
+
+
+def test_an_update_waits_for_another_of_the_same_study(make_settings: Callable[..., Settings]) -> None:
+    """While somebody else publishes the study it waits in the database, and then sees what they published; other studies do not wait."""
+    settings = make_settings()
+    for study in ("traffic", "water"):
+        write_counts(settings, study, day(1), {KEY: COUNTS[1]})
+        load.counts(settings, study, day(1))
+    changed: list[int] = []
+    waiting = threading.Thread(target=lambda: changed.append(posterior.update(settings, "traffic", day(1))))
+    with database.transaction(settings) as connection:
+        database.lock(connection, "study", "traffic")
+        waiting.start()
+        waits = sa.text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+        while waiting.is_alive() and not connection.execute(waits).scalar_one():
+            pass
+        assert changed == []
+        assert waiting.is_alive()
+        assert posterior.update(settings, "water", day(1)) == 1
+        assert rows(settings) == []
+    waiting.join(timeout=60)
+    assert changed == [1]
+
+
+def test_many_updates_at_once_publish_each_day_once(make_settings: Callable[..., Settings]) -> None:
+    """Eight at the same moment, for two days of one study: none fails, and the rows are those of one after the other."""
+    settings = make_settings()
+    for number in (1, 2):
+        write_counts(settings, "traffic", day(number), {KEY: COUNTS[number]})
+        load.counts(settings, "traffic", day(number))
+    together = threading.Barrier(8)
+    changed: list[int] = []
+
+    def update(number: int) -> None:
+        together.wait(timeout=60)
+        changed.append(posterior.update(settings, "traffic", day(number)))
+
+    threads = [threading.Thread(target=update, args=(1 + number % 2,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(changed) == [0] * 6 + [1, 1]
+    assert [row["trials"] for row in rows(settings)] == [COUNTS[1][0], COUNTS[1][0] + COUNTS[2][0]]
+    assert rows(settings, "posterior_history") == []
