@@ -222,8 +222,9 @@ class _Extraction:
         for path in self.work.iterdir():
             if path.name not in known:
                 path.unlink()
-        if cursor.endpoint != self.endpoint.name:
+        if cursor.endpoint != self.endpoint.name and all(len(query) <= self.endpoint.query_length for query in cursor.queries):
             # the day has left the recent window since: a token of the one endpoint means nothing to the other
+            # (the other way round, [x] recent_days was raised: queries of search/all may be too long, and it still answers them)
             cursor.endpoint = self.endpoint.name
             if cursor.next_token:
                 cursor.go_round()

@@ -261,6 +261,15 @@ def test_a_day_that_left_the_recent_window_goes_on_at_the_other_endpoint(api: Sc
     assert manifest["posts"] == 45
 
 
+def test_queries_too_long_for_the_recent_endpoint_stay_with_the_other(api: ScriptedServer, real: Callable[..., Settings]) -> None:
+    """A day that was begun with search/all, before recent_days was raised: a query of 1,024 characters would be refused for good."""
+    api.script = {2: Reply(status=402, document={})}
+    with pytest.raises(PaymentRequired):
+        extract.run(real(areas=WIDE, studies="", settings=TUNED + "recent_days = 1\n"), "wide", DAY, now=NOW)
+    extract.run(real(areas=WIDE, studies=""), "wide", DAY, now=NOW)
+    assert {seen.path.rpartition("/")[2] for seen in api.seen} == {"all"}
+
+
 def test_pages_that_go_in_a_circle_are_noticed(api: ScriptedServer, real: Callable[..., Settings]) -> None:
     """A token that was given before would be followed for ever, for money."""
     api.script = {3: Reply(document={"data": [], "meta": {"next_token": "t10"}})}
