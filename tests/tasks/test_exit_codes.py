@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import shlex
 import subprocess
+import sys
 
 import pytest
 
@@ -64,13 +66,32 @@ def test_35_when_the_configuration_is_refused(installation: Installation, file: 
         assert word in done.stdout
 
 
-def test_10_when_another_night_holds_the_lock(installation: Installation) -> None:
-    """The cron line's flock: a second night ends at once with the documented code."""
-    lock = installation.folder / "nightly.lock"
-    with open(lock, "w") as held:
+def cron_line(installation: Installation) -> str:
+    """The command of docs/runbook.md's cron line, word for word but for its paths, and for three days instead of fourteen."""
+    (line,) = [line for line in (ROOT / "docs" / "runbook.md").read_text().splitlines() if "RangeDaily" in line and "* * *" in line]
+    command = line.split("* * *", 1)[1].strip()
+    for old, new in (
+        ("cd /srv/geobeta &&", f"cd {shlex.quote(str(ROOT))} &&"),
+        (" var/nightly.lock ", f" {shlex.quote(str(installation.folder / 'nightly.lock'))} "),
+        (">>var/nightly.log", f">>{shlex.quote(str(installation.folder / 'nightly.log'))}"),
+        (".venv/bin/python", shlex.quote(sys.executable)),
+        ("--days-back 14", "--days-back 3"),
+    ):
+        assert old in command, f"the cron line has changed: {old} is not in it"
+        command = command.replace(old, new)
+    return command
+
+
+def test_the_cron_line_is_0_and_10_when_another_night_holds_its_lock(installation: Installation) -> None:
+    """While the lock is held nothing is run and the code is 10; when it is free the night is made."""
+    command = ["sh", "-c", cron_line(installation)]
+    with open(installation.folder / "nightly.lock", "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        done = subprocess.run(["flock", "-n", "-E", "10", str(lock), "true"], cwd=ROOT, check=False)
-    assert done.returncode == 10
+        assert subprocess.run(command, env=installation.environment(), check=False, timeout=60).returncode == 10
+        assert installation.query("select count(*) from task_runs") == [(0,)]
+    done = subprocess.run(command, env=installation.environment(), check=False, timeout=240)
+    assert done.returncode == 0, (installation.folder / "nightly.log").read_text()
+    assert installation.query("select count(distinct day) >= 2 from posteriors") == [(True,)]
 
 
 def test_the_runbook_names_every_code_of_luigi_cfg() -> None:
