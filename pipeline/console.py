@@ -55,7 +55,7 @@ class Console(logging.StreamHandler):  # type: ignore[type-arg]
             before = 10 * len(self._done) // len(self._waiting)
             self._done.add(task)
             number, total = len(self._done), len(self._waiting)
-            if total >= 20 and number < total and 10 * number // total > before:
+            if total >= 50 and number < total and 10 * number // total > before:
                 return f"{number / total:.0%}: {number:,} of {total:,} tasks done"
         return ""
 

@@ -65,10 +65,10 @@ def test_how_far_a_run_is(capsys: pytest.CaptureFixture[str]) -> None:
 
     informed = "Informed scheduler that task   %s   has status   %s"
     assert told(informed, "old", "DONE") == ""
-    assert [told(informed, f"t{number}", "PENDING") for number in range(40)] == [""] * 40
-    assert told("Done scheduling tasks") == "40 tasks to run"
-    lines = [told(informed, f"t{number}", "DONE") for number in range(40)]
-    assert [line for line in lines if line] == [f"{tenth}0%: {4 * tenth} of 40 tasks done" for tenth in range(1, 10)]
+    assert [told(informed, f"t{number}", "PENDING") for number in range(60)] == [""] * 60
+    assert told("Done scheduling tasks") == "60 tasks to run"
+    lines = [told(informed, f"t{number}", "DONE") for number in range(60)]
+    assert [line for line in lines if line] == [f"{tenth}0%: {6 * tenth} of 60 tasks done" for tenth in range(1, 10)]
 
 
 def test_luigis_word_on_its_logging_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
