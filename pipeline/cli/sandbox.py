@@ -26,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         server.serve(settings, port=options.port, idle_exit=options.idle_exit)
     except OSError as error:
+        if error.filename is not None:  # a file, not the port
+            raise
         raise SettingsError(f"cannot listen on 127.0.0.1:{options.port}: {error.strerror}", todo="give another --port, or none") from error
     return 0
 
