@@ -25,9 +25,10 @@ class Console(logging.StreamHandler):  # type: ignore[type-arg]
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, RuntimeError) and str(error).startswith("Unfulfilled dependenc"):
             # an earlier day was restated meanwhile, and with it what this task waits for; Luigi makes it again and comes back
-            record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+            # (max_reschedules in luigi.cfg says how often; a night that ends like this has exit code 30 and this as its reason)
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
             task = record.args[-1] if isinstance(record.args, tuple) and record.args else "a task"
-            record.msg, record.args = f"{task}: what it needs was restated meanwhile", ()
+            record.msg, record.args = f"{task}: what it needs was changed meanwhile, by another day or run; it is tried again", ()
             return True
         if record.name == "luigi-interface" and str(record.msg).startswith("[pid %s] Worker %s failed") and isinstance(record.args, tuple):
             # whose worker it was helps nobody

@@ -6,7 +6,7 @@ What is in the files is clean.py's and count.py's affair; how rows get into a ta
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress 
     columns = [name for name in schema.TWEETS.names if name not in NOT_LOADED and (name != "raw" or settings.load.raw)]
     new = _marker(clean.revision(settings, area_name, day), area, manifest)
     content = [
-        Rows("tweets", scope, _batches(folder / "tweets.parquet", columns, manifest["rows"], progress)),
+        Rows("tweets", scope, _labelled(_batches(folder / "tweets.parquet", columns, manifest["rows"], progress), manifest["synthetic"])),
         Rows("discards", scope, _batch({"reason": pa.string(), "rows": pa.int64()}, *manifest["discards"].items())),
         Rows("coverage", scope, _coverage(manifest), digested=False),
     ]
@@ -156,6 +156,12 @@ def _refuse_contradiction(study_name: str, day: date, manifest: Mapping[str, Any
             f" and {sums['matches']} of {sums['trials']} summed over authors",
             todo="count that day again: remove its folder under counts/ and run the night again",
         )
+
+
+def _labelled(batches: Iterable[pa.RecordBatch], synthetic: bool) -> Iterator[pa.RecordBatch]:
+    """The batches with a column that says whether the sandbox made them up: a dashboard that sums over days must be able to tell."""
+    for batch in batches:
+        yield batch.append_column("synthetic", pa.repeat(pa.scalar(synthetic), batch.num_rows))
 
 
 def _batches(path: Path, columns: list[str], rows: int, progress: Progress) -> Iterator[pa.RecordBatch]:

@@ -100,6 +100,7 @@ create table tweets (
     place_east double precision,
     place_north double precision,
     version_id bigint not null,
+    synthetic boolean not null,
     raw json,
     primary key (area, day, tweet_id)
 );
@@ -130,6 +131,7 @@ comment on column tweets.place_south is 'Southern edge, degrees.';
 comment on column tweets.place_east is 'Eastern edge, degrees.';
 comment on column tweets.place_north is 'Northern edge, degrees.';
 comment on column tweets.version_id is 'Id of the version shown; equal to tweet_id unless edited.';
+comment on column tweets.synthetic is 'True where the sandbox made it up.';
 comment on column tweets.raw is 'The record''s own JSON, only where [load] raw asks for it.';
 
 create table discards (
