@@ -13,7 +13,7 @@ from typing import Any
 import luigi
 
 from pipeline import configuration, ledger
-from pipeline.errors import MissingData, PipelineError, named_disk_errors
+from pipeline.errors import PipelineError, named_disk_errors
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from tasks.reporting import reporting
@@ -37,12 +37,9 @@ class Stage(luigi.Task):
     """A task of one call: subclasses say what they need, where their result is, and which function makes it."""
 
     def complete(self) -> bool:
-        """False for a day that no source holds: what this requires then says so, as missing data."""
-        try:
-            with named_disk_errors():
-                return bool(super().complete())
-        except MissingData:
-            return False
+        """As Luigi's, with a folder that cannot be looked into named in plain words."""
+        with named_disk_errors():
+            return bool(super().complete())
 
     @property
     def priority(self) -> int:
