@@ -33,9 +33,11 @@ from pipeline.sources.archive import AreaCounts
 from pipeline.streams import Damage
 
 #: Version of what an extract holds of a file; raise it when formats/, documents.py or this file change the output.
-CODE_VERSION: Final = 1
+CODE_VERSION: Final = 2
 #: Rejects kept for a look, per reason; all are counted.
 SAMPLE: Final = 1000
+#: Searches named per file; one more is kept, to tell that there are more.
+SEARCHES: Final = 3
 LOCK_WAIT_SECONDS: Final = 3600.0
 
 #: What could not be used, where it stood (`line` from 1, `offset` in bytes of the plain text), and how it begins.
@@ -71,6 +73,7 @@ class FileReport:
         damages: where compression or packing broke.
         first, last: times of the earliest and latest post, geotagged or not.
         areas: configured area → what the extract holds of it.
+        searches: queries that the file's documents are answers to, SEARCHES and one more at most; empty for what a stream sent.
     """
 
     path: Path
@@ -88,6 +91,7 @@ class FileReport:
     first: datetime | None
     last: datetime | None
     areas: Mapping[str, AreaCounts]
+    searches: tuple[str, ...] = ()
 
     def of_area(self, area: str) -> dict[str, int]:
         """One area's account of the file, in records; the values sum up to `records`."""
@@ -239,6 +243,7 @@ def _read(file: BinaryIO, extract: _Extract) -> Iterator[None]:
             if isinstance(found, Broken):
                 extract.broken(member.name, found)
             else:
+                extract.asked(formats.searches(found.value))
                 for outcome in formats.parse(found.value):
                     extract.add(member.name, found, outcome)
             if extract.full:
@@ -267,6 +272,7 @@ class _Extract:
     rejects: Counter[str] = field(default_factory=Counter)
     first: datetime | None = None
     last: datetime | None = None
+    searches: list[str] = field(default_factory=list)
     _minutes: set[int] = field(default_factory=set)
     _batch: list[Record] = field(default_factory=list)
     _sample: list[dict[str, Any]] = field(default_factory=list)
@@ -309,6 +315,12 @@ class _Extract:
                 self._minutes.add(int(outcome.at.timestamp()) // 60)
         else:
             self._reject(outcome, member, found.line, found.offset, None)
+
+    def asked(self, queries: Iterable[str]) -> None:
+        """Take the searches that a document is an answer to."""
+        for query in queries:
+            if len(self.searches) <= SEARCHES and query not in self.searches:
+                self.searches.append(query)
 
     def broken(self, member: str, found: Broken) -> None:
         """Take a line that is no document."""
@@ -355,6 +367,7 @@ class _Extract:
             "damages": [asdict(damage) for damage in self.damages],
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
+            "searches": self.searches,
             "minutes": archive.pack_minutes(self._minutes),
         }
 
@@ -402,4 +415,5 @@ def _report(settings: Settings, path: Path, digest: str, status: str) -> FileRep
         first=first,
         last=last,
         areas={name: archive.area_counts(settings, digest, area) for name, area in settings.areas.items()},
+        searches=tuple(manifest.get("searches", ())),
     )

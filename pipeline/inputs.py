@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 
-from pipeline import extract
+from pipeline import days, extract
 from pipeline.errors import MissingData
-from pipeline.settings import Settings
-from pipeline.sources import archive
+from pipeline.settings import Area, Settings
+from pipeline.sources import archive, x_api
+
+#: (data folder, area, day, recent_days) → whether recent search reached the day when this process first asked. Luigi asks many times in a
+#: run; an answer that changed with the hour would make a task that is done undone.
+_reached: dict[tuple[Path, Area, date, int], bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +24,17 @@ class Inputs:
     archives: tuple[str, ...]
 
 
-def inputs(settings: Settings, area_name: str, day: date) -> Inputs:
+def inputs(settings: Settings, area_name: str, day: date, *, now: datetime | None = None) -> Inputs:
     """The sources of one day, by the area's `source` setting and what is on the disk.
 
+    "auto" leaves to the archives the days they hold. Three exceptions: pages of X that are there already are read as well; so is, with a
+    token, a day that X's recent search still reaches (one stray tweet in an archive must not stand for a day that X can still give);
+    and without a token the sandbox is used for areas of which no archive holds anything.
     Made-up tweets never mix with real ones: where an archive holds the day the sandbox is left out, and for an area of which archives hold
     any day the sandbox stands in for none (unless its `source` is "x").
+
+    Args:
+        now: the time it is, aware; None for the clock, which is read once a process for each day, so that the answer stays in a run.
 
     Raises:
         MissingData: no source that may be used holds the day; archives have to be imported, or a token set.
@@ -42,7 +53,22 @@ def inputs(settings: Settings, area_name: str, day: date) -> Inputs:
         return Inputs(True, ())
     if settings.synthetic:
         return Inputs(False, holding)
-    return Inputs(area.source == "both" or _fetched(settings, area_name, day), holding)
+    return Inputs(area.source == "both" or _fetched(settings, area_name, day) or _in_reach(settings, area, day, now), holding)
+
+
+def _in_reach(settings: Settings, area: Area, day: date, now: datetime | None) -> bool:
+    """Whether the day has begun, and X's recent search reaches back to its beginning."""
+    if now is not None:
+        return _reaches(settings, area, day, now)
+    key = (settings.data, area, day, settings.x.recent_days)
+    if key not in _reached:
+        _reached[key] = _reaches(settings, area, day, datetime.now(UTC))
+    return _reached[key]
+
+
+def _reaches(settings: Settings, area: Area, day: date, now: datetime) -> bool:
+    window = days.window(day, area.zone)
+    return window.start <= now and x_api.endpoint_for(window, now, recent_days=settings.x.recent_days) is x_api.RECENT
 
 
 def _fetched(settings: Settings, area_name: str, day: date) -> bool:

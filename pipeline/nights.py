@@ -120,9 +120,14 @@ def recountable_days(settings: Settings, study_name: str, day: date) -> tuple[da
     return tuple(sorted(found for dataset, name, found in wanted if (dataset, name, found) not in present))
 
 
+def _to_be_fetched(settings: Settings, area_name: str, day: date) -> bool:
+    return inputs.inputs(settings, area_name, day).x and not extract.partition(settings, area_name, day).is_dir()
+
+
 def held_days(settings: Settings, area_name: str) -> set[date]:
-    """The days of an area that are on disk: fetched from the API with today's box, or held by archives."""
-    held = set(archive.days_held(settings, settings.area(area_name)))
+    """The days of an area that are on disk: fetched from the API with today's box, or held by archives and not to be fetched besides."""
+    archived = archive.days_held(settings, settings.area(area_name))
+    held = {found for found in archived if not _to_be_fetched(settings, area_name, found)}
     revision = extract.revision(settings, area_name)
     folder = settings.data / "raw" / f"area={area_name}"
     for manifest in folder.glob(f"date=*/revision={revision}/manifest.json"):

@@ -12,18 +12,20 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
 from pipeline import days, importing, storage
+from pipeline.cli.importing import account
 from pipeline.errors import ArchiveError
 from pipeline.importing import ImportReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from tests import posts
-from tests.posts import NOON, lines, make_page, make_post, make_tweet
+from tests.posts import NOON, lines, make_flat, make_page, make_post, make_tweet
 
 ROOT = Path(__file__).resolve().parents[1]
 Make = Callable[..., Settings]
@@ -241,7 +243,7 @@ def stream_of(settings: Settings, name: str, *minutes: int) -> None:
     bring(settings, lines(*(make_tweet(at=start + timedelta(minutes=minute), **NO_GEO) for minute in minutes)), name)
 
 
-def coverage(settings: Settings) -> tuple[float, str]:
+def coverage(settings: Settings) -> tuple[float | None, str]:
     """Of 2026-11-05."""
     return archive.coverage(settings, settings.area("mexico-city"), date(2026, 11, 5))
 
@@ -286,6 +288,56 @@ def test_many_gaps_are_summed_up(settings: Settings) -> None:
     share, reason = coverage(settings)
     assert share == pytest.approx(24 / 1440)
     assert "00:01-01:00, 01:01-02:00, 02:01-03:00 and 21 more stretches" in reason
+
+
+def twarc(query: str, *tweets: dict[str, Any]) -> dict[str, Any]:
+    """A page as twarc2 writes it."""
+    url = f"https://api.twitter.com/2/tweets/search/all?expansions=geo.place_id&query={quote_plus(query)}&max_results=100"
+    return make_page(*tweets) | {"__twarc": {"url": url, "version": "2.14"}}
+
+
+SEARCHED: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("twarc2 page", twarc("lluvia OR #tráfico"), ("lluvia OR #tráfico",)),
+    ("flattened posts", [make_flat(__twarc=twarc("lluvia")["__twarc"])], ("lluvia",)),
+    ("v1.1", {"statuses": [make_tweet()], "search_metadata": {"query": "%23lluvia+hoy"}}, ("#lluvia hoy",)),
+    ("v1.1 by geocode", {"statuses": [make_tweet()], "search_metadata": {"query": ""}}, ("(its words are not in the file)",)),
+    ("premium", {"results": [make_tweet()], "requestParameters": {"maxResults": 100}}, ("(its words are not in the file)",)),
+    ("twarc2 stream", make_page() | {"__twarc": {"url": "https://api.twitter.com/2/tweets/search/stream?expansions=x"}}, ()),
+    ("a plain page", make_page(), ()),
+]
+
+
+@pytest.mark.parametrize(("document", "queries"), [case[1:] for case in SEARCHED], ids=[case[0] for case in SEARCHED])
+def test_the_results_of_a_search_are_no_observation_of_the_place(settings: Settings, document: Any, queries: tuple[str, ...]) -> None:
+    """The searches are in the manifest, import warns of them, and the day's coverage is not known."""
+    (report,) = bring(settings, lines(document)).files
+    assert report.searches == queries
+    assert archive.manifest(settings, report.digest)["searches"] == list(queries)
+    warnings = [line for line in account(report) if "WARNING" in line]
+    share, reason = coverage(settings)
+    if queries:
+        assert f"results of the search {queries[0]}: a share counted from them speaks of that search, not of the place" in warnings[0]
+        assert (share, reason) == (None, "archive of a search: what it did not ask for is missing")
+    else:
+        assert (warnings, share) == ([], pytest.approx(1 / 1440))
+
+
+def test_of_many_searches_a_few_are_named(settings: Settings) -> None:
+    """And it is said that there are more."""
+    (report,) = bring(settings, lines(*(twarc(f"word{n}") for n in (1, 2, 2, 3, 4, 5)))).files
+    assert report.searches == ("word1", "word2", "word3", "word4")
+    assert "of the searches word1; word2; word3; and more: a share" in "".join(account(report))
+
+
+def test_a_search_observes_nothing_for_others(settings: Settings) -> None:
+    """Its lines fill no gap of a stream; a day that both hold is counted askew, so its coverage is not known."""
+    start = days.window(date(2026, 11, 5), settings.area("mexico-city").zone).start
+    stream_of(settings, "a", *range(0, 600))
+    bring(settings, lines(*(twarc("x", make_post(at=start + timedelta(minutes=m), geo=...)) for m in range(600, 1440, 20))), "search")
+    assert coverage(settings)[0] == pytest.approx(600 / 1440)
+    bring(settings, lines(make_tweet()), "b")
+    bring(settings, lines(twarc("x", make_post(sequence=1))), "c")
+    assert coverage(settings) == (None, archive.PARTLY_OF_A_SEARCH)
 
 
 # kills ---------------------------------------------------------------------------------------------------------------

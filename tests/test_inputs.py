@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from pipeline import importing
+from pipeline import importing, nights
+from pipeline import inputs as inputs_module
 from pipeline.errors import MissingData
 from pipeline.inputs import Inputs, inputs
 from pipeline.settings import Settings
@@ -104,3 +105,40 @@ def test_an_archive_of_elsewhere_holds_nothing_here(make: Callable[..., Settings
     """Only tweets that the policy counts inside make an archive hold a day."""
     bring_archive(make(), coordinates={"type": "Point", "coordinates": [2.35, 48.85]})
     assert inputs(make(), "mexico-city", DAY) == Inputs(True, ())
+
+
+def test_a_stray_tweet_does_not_stand_for_a_day_that_x_can_still_give(make: Callable[..., Settings]) -> None:
+    """With a token, X is asked too while its recent search reaches the whole day; before the day, after, and without a token it is not."""
+    digest = bring_archive(make())
+    begins = datetime(2026, 11, 5, 6, tzinfo=UTC)
+    for now, asked in (
+        (begins - timedelta(seconds=1), False),
+        (begins, True),
+        (begins + timedelta(days=6, hours=23), True),
+        (begins + timedelta(days=7), False),
+    ):
+        assert inputs(make(**TOKEN), "mexico-city", DAY, now=now) == Inputs(asked, (digest,)), now
+        assert inputs(make(), "mexico-city", DAY, now=now) == Inputs(False, (digest,))
+        assert inputs(make("archive", **TOKEN), "mexico-city", DAY, now=now) == Inputs(False, (digest,))
+
+
+def test_the_answer_stays_in_a_run(make: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on while the day gets out of reach asks for the same sources, or what is done would become undone."""
+    digest = bring_archive(make())
+
+    class Clock(datetime):
+        moment = datetime(2026, 11, 7, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return cls.moment
+
+    monkeypatch.setattr(inputs_module, "datetime", Clock)
+    settings = make(**TOKEN)
+    assert inputs(settings, "mexico-city", DAY) == Inputs(True, (digest,))
+    # a recount is answered from what is there; this day would be fetched first
+    assert nights.held_days(settings, "mexico-city") == set()
+    Clock.moment = datetime(2026, 12, 1, tzinfo=UTC)
+    assert inputs(settings, "mexico-city", DAY) == Inputs(True, (digest,))
+    put_pages(settings, "mexico-city", DAY, {"meta": {}})
+    assert nights.held_days(settings, "mexico-city") == {DAY}

@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
 
 def account(file: FileReport) -> list[str]:
     """One file's account: each line of the text is a sum that adds up."""
+    from pipeline import importing
+
     lines = {words: getattr(file.lines, name) for name, words in LINES.items()}
     said = [f"{file.path}: {file.status}", f"  {_sum(file.lines.total, 'line', lines)}"]
     for what, counts_by in (("notices, by kind", file.notices), ("discarded, by reason", file.rejects)):
@@ -76,6 +78,11 @@ def account(file: FileReport) -> list[str]:
     for name, counts in file.areas.items():
         days = f"; on {_number(len(counts.days), 'day')}, {min(counts.days)} to {max(counts.days)}" if counts.days else ""
         said.append(f"  {name}: {_area(file.of_area(name))}{days}")
+    if file.searches:
+        named = "; ".join(file.searches[: importing.SEARCHES]) + ("; and more" if len(file.searches) > importing.SEARCHES else "")
+        what = "search" if len(file.searches) == 1 else "searches"
+        that = "that search" if what == "search" else "those searches"
+        said.append(f"  WARNING: these are results of the {what} {named}: a share counted from them speaks of {that}, not of the place")
     if not file.accounted:
         said.append("  THIS DOES NOT ADD UP: a fault in geobeta; please report it with this account")
     return said

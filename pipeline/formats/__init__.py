@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from functools import cache
 
 from pipeline.formats._record import Format, Notice, Outcome, Record, Reject, table
+from pipeline.formats._searched import searches
 
-__all__ = ["Format", "Notice", "Outcome", "Record", "Reject", "formats", "names", "parse", "table"]
+__all__ = ["Format", "Notice", "Outcome", "Record", "Reject", "formats", "names", "parse", "searches", "table"]
 
 #: Wrappers in wrappers: deeper is nobody's export but a file that wants to exhaust the stack.
 DEEPEST = 8

@@ -186,11 +186,12 @@ def _observed(known: StudyDays) -> str:
     """How much of the counted days was really seen, and the reasons for the rest."""
     counted = known.days.dropna(subset=["trials"])
     shares = counted["coverage"].dropna()
+    reasons = dict.fromkeys(str(reason) for reason in counted.loc[counted["status"] != "whole", "coverage_reason"].dropna() if reason)
+    why = f" ({'; '.join(reasons)})" if reasons else ""
     if shares.empty:
-        return "nobody knows how much of these days the source gave"
+        return f"nobody knows how much of these days the source gave{why}"
     text = f"{words.percent(float(shares.mean()), 1 if shares.mean() < 0.9995 else 0)} of {words.counted(len(shares), 'day')}"
-    reasons = dict.fromkeys(str(reason) for reason in counted.loc[counted["status"] == "partial", "coverage_reason"].dropna() if reason)
-    text += f" ({'; '.join(reasons)})" if reasons else ""
+    text += why
     unknown = len(counted) - len(shares)
     return f"{text}; unknown for {words.counted(unknown, 'day')}" if unknown else text
 

@@ -33,6 +33,8 @@ LONGEST_SILENCE: Final = timedelta(minutes=30)
 POINT_COLUMNS: Final = ("longitude", "latitude", "place_west", "place_south", "place_east", "place_north")
 #: An archive with so many tweets, and all of them far from an area, comes of a stream that did not listen there.
 ENOUGH_TO_TELL: Final = 20
+OF_A_SEARCH: Final = "archive of a search: what it did not ask for is missing"
+PARTLY_OF_A_SEARCH: Final = "partly an archive of a search: what it asked for is counted more fully than the rest"
 _NAME: Final = re.compile(r"[0-9a-f]{16}")
 _MINUTES: Final = 1440
 
@@ -120,13 +122,19 @@ def records(settings: Settings, digest: str, window: Window) -> Iterator[pa.Tabl
                 yield table
 
 
-def coverage(settings: Settings, area: Area, day: date) -> tuple[float, str]:
-    """(share of the local day that the held archives observed, what is missing in plain words or "").
+def coverage(settings: Settings, area: Area, day: date) -> tuple[float | None, str]:
+    """(share of the local day that the held archives observed, what is missing in plain words or ""); None where nobody can tell.
+
+    The results of a search observe nothing but what was asked for: where such an archive holds the day, alone or beside a stream's,
+    how much of the place was seen is not known; and its lines fill no gap of another.
 
     A minute counts as observed unless it lies in a stretch of 30 minutes or more of that day without any line, geotagged or not, in any
     held archive that may have listened to the area. A file of one minute of the sample stream need not hold a tweet of the area to show
     that it was listening; one whose many tweets all lie elsewhere, such as another city's stream, shows nothing.
     """
+    searched = [bool(_overview(folder(settings, digest)).searches) for digest in holding(settings, area, day)]
+    if any(searched):
+        return None, OF_A_SEARCH if all(searched) else PARTLY_OF_A_SEARCH
     window = days.window(day, area.zone)
     alive = _alive(settings, area, window)
     if not alive.size:
@@ -217,9 +225,12 @@ class _Overview:
     minutes: Mapping[str, str]
     stored: int
     extent: tuple[float, float, float, float] | None
+    searches: tuple[str, ...]
 
     def may_have_heard(self, area: Area) -> bool:
-        """Whether the stream that the archive comes of may have listened to the area: unless its many tweets all lie elsewhere."""
+        """Whether the archive comes of a stream that may have listened to the area: unless its many tweets all lie elsewhere."""
+        if self.searches:
+            return False
         if self.extent is None or self.stored < ENOUGH_TO_TELL:
             return True
         west, south, east, north = self.extent
@@ -231,7 +242,8 @@ def _overview(path: Path) -> _Overview:
     content = storage.read_json(path / "manifest.json")
     identity = f"{path.name}.{content['code']}{'.raw' if content['raw'] else ''}"
     extent = content.get("extent")
-    return _Overview(identity, content["minutes"], content["stored"], None if extent is None else tuple(extent))
+    extent = None if extent is None else tuple(extent)
+    return _Overview(identity, content["minutes"], content["stored"], extent, tuple(content.get("searches", ())))
 
 
 def forget() -> None:
