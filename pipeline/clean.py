@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pipeline import days, extract, faults, formats, storage, text
 from pipeline.days import Window
-from pipeline.errors import MissingData, SettingsError
+from pipeline.errors import AlreadyRunning, MissingData, SettingsError
 from pipeline.formats import Notice, Record
 from pipeline.inputs import Inputs, inputs
 from pipeline.progress import Progress, silent
@@ -45,23 +45,41 @@ BEST_FIRST: Final = {"tweet_id": True, "version_id": False, "has_point": False, 
 
 def revision(settings: Settings, area_name: str, day: date) -> str:
     """Digest of all that decides the partition's content; where no source holds the day, one that no partition ever has."""
-    area = settings.area(area_name)
     try:
-        wanted = inputs(settings, area_name, day)
+        return _decided(settings, area_name, day).revision
     except MissingData:
         return storage.digest("clean", CODE_VERSION, "no source", area_name, day)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What a partition is made of, taken once: a run that asked again might hear of an archive that was imported meanwhile."""
+
+    inputs: Inputs
+    coverage: tuple[float | None, str]
+    revision: str
+
+
+def _decided(settings: Settings, area_name: str, day: date) -> _Decided:
+    area = settings.area(area_name)
+    wanted = inputs(settings, area_name, day)
     archives = [archive.identity(settings, digest) for digest in wanted.archives]
     # which other archives were listening decides the coverage, though not the rows
-    observed = () if wanted.x else archive.coverage(settings, area, day)
+    # (X gives a whole day or fails; an archive holds what somebody's stream caught)
+    observed = (1.0, "") if wanted.x else archive.coverage(settings, area, day)
     fetched = extract.revision(settings, area_name) if wanted.x else None
     policy = [area.box.csv, area.timezone, area.largest_place, sorted(area.evidence), keeps_raw(settings, area), settings.load.raw]
-    return storage.digest("clean", CODE_VERSION, fetched, archives, observed, policy, storage.digest(author_key(settings).hex()))
+    revision = storage.digest("clean", CODE_VERSION, fetched, archives, observed, policy, storage.digest(author_key(settings).hex()))
+    return _Decided(wanted, observed, revision)
 
 
 def partition(settings: Settings, area_name: str, day: date) -> Path:
     """Where the cleaned tweets lie; the folder exists exactly when the day is whole."""
-    folder = settings.data / "tweets" / f"area={area_name}" / f"date={day.isoformat()}"
-    return folder / f"revision={revision(settings, area_name, day)}"
+    return _folder(settings, area_name, day, revision(settings, area_name, day))
+
+
+def _folder(settings: Settings, area_name: str, day: date, revision: str) -> Path:
+    return settings.data / "tweets" / f"area={area_name}" / f"date={day.isoformat()}" / f"revision={revision}"
 
 
 def run(settings: Settings, area_name: str, day: date, *, progress: Progress = silent) -> dict[str, Any]:
@@ -69,20 +87,25 @@ def run(settings: Settings, area_name: str, day: date, *, progress: Progress = s
 
     Raises:
         MissingData: no source that may be used holds the day, or its raw partition is gone.
+        AlreadyRunning: what the day is made of changed while it was read.
     """
-    final = partition(settings, area_name, day)
+    decided = _decided(settings, area_name, day)
+    final = _folder(settings, area_name, day, decided.revision)
     if not final.is_dir():
-        area = settings.area(area_name)
-        wanted = inputs(settings, area_name, day)
         with storage.publish_directory(final) as folder:
-            progress(0.0, f"reading {_sources(wanted)}")
-            day_ = _Day(settings, area, day, wanted)
+            progress(0.0, f"reading {_sources(decided.inputs)}")
+            day_ = _Day(settings, settings.area(area_name), day, decided.inputs, decided.coverage)
             day_.read()
             progress(0.5, f"{day_.records:,} records")
             tweets = day_.choose()
             _write(folder, tweets, day_)
-            storage.write_json(folder / "manifest.json", {**day_.manifest(tweets), "revision": final.name.removeprefix("revision=")})
+            storage.write_json(folder / "manifest.json", {**day_.manifest(tweets), "revision": decided.revision})
             faults.point("clean.publish")
+            if partition(settings, area_name, day) != final:
+                raise AlreadyRunning(
+                    f"{area_name} {day}: an archive was imported meanwhile, so what was read is not all there is",
+                    todo="run again: the day is cleaned from all that is there now",
+                )
     content: dict[str, Any] = storage.read_json(final / "manifest.json")
     progress(1.0, f"{content['rows']:,} tweets")
     return content
@@ -135,6 +158,7 @@ class _Day:
     area: Area
     day: date
     inputs: Inputs
+    coverage: tuple[float | None, str]
     records: int = 0
     notices: Counter[str] = field(default_factory=Counter)
     discards: Counter[str] = field(default_factory=Counter)
@@ -246,8 +270,6 @@ class _Day:
     def manifest(self, tweets: pa.Table) -> dict[str, Any]:
         """Counts and sources; records = rows + discards + notices."""
         fetched = extract.manifest(self.settings, self.area.name, self.day) if self.inputs.x else {}
-        # X gives a whole day or fails; an archive holds what somebody's stream caught
-        observed, reason = (1.0, "") if self.inputs.x else archive.coverage(self.settings, self.area, self.day)
         named = [("sandbox" if fetched["synthetic"] else "x")] if self.inputs.x else []
         return {
             "area": self.area.name,
@@ -258,8 +280,8 @@ class _Day:
             "discards": dict(sorted(self.discards.items())),
             "notices": dict(sorted(self.notices.items())),
             "evidence": dict(sorted(Counter(tweets.column("evidence").to_pylist()).items())),
-            "coverage": observed,
-            "coverage_reason": reason,
+            "coverage": self.coverage[0],
+            "coverage_reason": self.coverage[1],
             "synthetic": bool(fetched.get("synthetic", False)),
             "sources": [*named, *(f"archive {digest}" for digest in self.inputs.archives)],
             "posts": fetched.get("posts", 0),

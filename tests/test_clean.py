@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pipeline import clean, days, importing, storage
-from pipeline.errors import MissingData
+from pipeline.errors import AlreadyRunning, MissingData
 from pipeline.schema import DISCARDS, TWEETS
 from pipeline.settings import Settings
 from pipeline.sources import archive
@@ -218,6 +218,22 @@ def test_an_archives_gaps_are_the_days_coverage(settings: Settings) -> None:
     bring(settings, *(make_tweet(at=start + timedelta(minutes=20 * n), place=None, **NO_POINT) for n in range(36, 72)), name="b.json")
     assert clean.revision(settings, CITY, DAY) != revision
     assert cleaned(settings)[1]["coverage"] == 1.0
+
+
+def test_an_archive_imported_meanwhile_is_not_left_out(settings: Settings) -> None:
+    """What was read without it is not published under the revision that has it, nor under the other; the next run has it all."""
+    bring(settings, make_tweet())
+
+    def told(share: float | None, _: str) -> None:
+        if share == 0.5:
+            bring(settings, make_tweet(sequence=1), name="b.json")
+
+    before = clean.partition(settings, CITY, DAY)
+    with pytest.raises(AlreadyRunning, match="imported meanwhile"):
+        clean.run(settings, CITY, DAY, progress=told)
+    assert list(before.parent.iterdir()) == []
+    rows, manifest = cleaned(settings)
+    assert (len(rows), len(manifest["sources"])) == (2, 2)
 
 
 def test_a_day_that_no_source_holds_is_missing(settings: Settings) -> None:
