@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from pipeline import days, extract, faults, formats, storage, text
 from pipeline.days import Window
 from pipeline.errors import AlreadyRunning, MissingData, SettingsError
 from pipeline.formats import Notice, Record
+from pipeline.geo import INSIDE
 from pipeline.inputs import Inputs, inputs
 from pipeline.progress import Progress, silent
 from pipeline.schema import DISCARDS, RECORDS, TWEETS
@@ -39,8 +39,8 @@ CODE_VERSION: Final = 2
 SAMPLE: Final = 1000
 ROW_GROUP: Final = 65_536
 
-#: Which of several records of one tweet is kept: the newest version; then the one that knows most; then by where it stood.
-BEST_FIRST: Final = {"tweet_id": True, "version_id": False, "has_point": False, "has_place": False, "length": False, "origin": True}
+#: What geo.evidence says, as numbers.
+KINDS: Final = (*INSIDE, "outside", "nowhere")
 
 
 def revision(settings: Settings, area_name: str, day: date) -> str:
@@ -162,7 +162,9 @@ class _Day:
     records: int = 0
     notices: Counter[str] = field(default_factory=Counter)
     discards: Counter[str] = field(default_factory=Counter)
-    _tables: list[pa.Table] = field(default_factory=list)
+    _rows: _Rows = field(default_factory=lambda: _Rows())
+    _kept: list[pa.Table] = field(default_factory=list)
+    _kept_rows: list[NDArray[np.int64]] = field(default_factory=list)
     _sample: list[pa.Table] = field(default_factory=list)
 
     @property
@@ -196,9 +198,15 @@ class _Day:
         self._take(formats.table(found, raw=keeps_raw(self.settings, self.area)), origin)
 
     def _take(self, table: pa.Table, origin: str) -> None:
+        """Keep the rows whose evidence the area takes; of the others only what decides which record of a tweet is the best."""
+        kinds = archive.evidence_of(table, self.area)
+        wanted = np.isin(kinds.astype(str), self.area.evidence)
+        self._rows.add(table, kinds, origin)
+        table = table.filter(pa.array(wanted))
         if not keeps_raw(self.settings, self.area):
             table = table.set_column(RECORDS.get_field_index("raw"), "raw", pa.nulls(table.num_rows, pa.string()))
-        self._tables.append(table.append_column("origin", pa.repeat(pa.scalar(origin), table.num_rows)))
+        self._kept.append(table)
+        self._kept_rows.append(np.flatnonzero(wanted) + (len(self._rows) - len(wanted)))
 
     def _discard(self, reason: str, tweet_ids: list[int | None], origin: str | list[str], detail: str | None = None) -> None:
         room = max(SAMPLE - self.discards[reason], 0)
@@ -216,39 +224,28 @@ class _Day:
 
     def choose(self) -> pa.Table:
         """One row a tweet, those inside the area only, in the columns of schema.TWEETS and sorted by tweet_id."""
-        schema = RECORDS.append(pa.field("origin", pa.string()))
-        table = pa.concat_tables(self._tables) if self._tables else schema.empty_table()
-        table = self._one_a_tweet(table)
-        kinds = archive.evidence_of(table, self.area)
-        wanted = np.isin(kinds.astype(str), self.area.evidence)
-        for reason, chosen in (
-            ("outside", kinds == "outside"),
-            ("nowhere", kinds == "nowhere"),
-            ("other_evidence", ~wanted & (kinds != "outside") & (kinds != "nowhere")),
-        ):
-            self._discard_rows(reason, table, chosen)
-        return self._finished(table.filter(pa.array(wanted)), kinds[wanted])
+        rows = self._rows
+        order, surplus, older = rows.best_first()
+        self._discard_rows("older_version", order[surplus & older])
+        self._discard_rows("duplicate", order[surplus & ~older])
+        best = order[~surplus]
+        kinds = rows.kinds[best]
+        wanted = np.isin(kinds, [KINDS.index(kind) for kind in self.area.evidence])
+        outside, nowhere = kinds == KINDS.index("outside"), kinds == KINDS.index("nowhere")
+        self._discard_rows("outside", best[outside])
+        self._discard_rows("nowhere", best[nowhere])
+        self._discard_rows("other_evidence", best[~wanted & ~outside & ~nowhere])
+        kept = pa.concat_tables(self._kept) if self._kept else RECORDS.empty_table()
+        places = np.searchsorted(np.concatenate([np.empty(0, np.int64), *self._kept_rows]), best[wanted])
+        return self._finished(kept.take(pa.array(places)), np.array(KINDS, dtype=np.object_)[kinds[wanted]])
 
-    def _one_a_tweet(self, table: pa.Table) -> pa.Table:
-        frame = table.select(["tweet_id", "version_id", "longitude", "place_west", "origin"]).to_pandas(types_mapper=pd.ArrowDtype)
-        frame["has_point"] = frame["longitude"].notna()
-        frame["has_place"] = frame["place_west"].notna()
-        frame["length"] = pd.Series(pc.utf8_length(table.column("text")).to_numpy(), index=frame.index)
-        # stable: what is equal in all of these stays in the order in which it stood in its source
-        frame = frame.sort_values(list(BEST_FIRST), ascending=list(BEST_FIRST.values()), kind="stable")
-        surplus = frame["tweet_id"].duplicated().to_numpy(dtype=bool)
-        newest = frame.groupby("tweet_id", sort=False)["version_id"].transform("first")
-        older = (frame["version_id"] != newest).to_numpy(dtype=bool)
-        order: NDArray[np.int64] = frame.index.to_numpy(dtype=np.int64)
-        table = table.take(pa.array(order))
-        self._discard_rows("older_version", table, surplus & older)
-        self._discard_rows("duplicate", table, surplus & ~older)
-        return table.filter(pa.array(~surplus))
-
-    def _discard_rows(self, reason: str, table: pa.Table, chosen: NDArray[np.bool_]) -> None:
-        rows = table.select(["tweet_id", "origin"]).filter(pa.array(chosen))
-        if rows.num_rows:
-            self._discard(reason, rows.column("tweet_id").to_pylist(), rows.column("origin").to_pylist())
+    def _discard_rows(self, reason: str, rows: NDArray[np.int64]) -> None:
+        if not len(rows):
+            return
+        sampled = rows[: max(SAMPLE - self.discards[reason], 0)]
+        ids: list[int | None] = self._rows.tweet_ids[sampled].tolist()
+        self._discard(reason, ids, self._rows.origins(sampled))
+        self.discards[reason] += len(rows) - len(sampled)
 
     def _finished(self, table: pa.Table, kinds: NDArray[np.object_]) -> pa.Table:
         tidy = text.tidy_all(table.column("text"))
@@ -288,6 +285,77 @@ class _Day:
             "pages": len(fetched.get("pages", ())),
             "requests": fetched.get("requests", 0),
         }
+
+
+class _Rows:
+    """Of every record of a day what decides which one of a tweet is kept, and why the others are not: 27 bytes a record."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[NDArray[Any], ...]] = []
+        self._columns: tuple[NDArray[Any], ...] | None = None
+        self._origins: dict[str, int] = {}
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, table: pa.Table, kinds: NDArray[np.object_], origin: str) -> None:
+        """Take the records of a table of schema.RECORDS."""
+        codes = np.zeros(table.num_rows, np.int8)
+        for code, kind in enumerate(KINDS):
+            codes[kinds == kind] = code
+        self._pieces.append(
+            (
+                table.column("tweet_id").to_numpy(),
+                table.column("version_id").to_numpy(),
+                table.column("longitude").is_valid().to_numpy(),
+                table.column("place_west").is_valid().to_numpy(),
+                pc.utf8_length(table.column("text")).to_numpy(),
+                np.full(table.num_rows, self._origins.setdefault(origin, len(self._origins)), np.int32),
+                codes,
+            )
+        )
+        self._length += table.num_rows
+        self._columns = None
+
+    def best_first(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """(row numbers sorted by tweet, its best record first; which of these are not the best; which are of an older version).
+
+        The best is the newest version; then the one that knows most (a point, a place, the longer text); then by the name of its origin.
+        """
+        tweet_ids, versions, has_point, has_place, lengths, origins, _ = self._whole()
+        rank = np.empty(len(self._origins), np.int32)
+        rank[[self._origins[name] for name in sorted(self._origins)]] = np.arange(len(rank))
+        # stable, the last key first: what is equal in all of these stays in the order in which it stood in its source
+        order = np.lexsort((rank[origins], -lengths, ~has_place, ~has_point, -versions, tweet_ids))
+        sorted_ids, sorted_versions = tweet_ids[order], versions[order]
+        surplus = np.zeros(len(order), np.bool_)
+        surplus[1:] = sorted_ids[1:] == sorted_ids[:-1]
+        best = np.flatnonzero(~surplus)
+        newest = np.repeat(sorted_versions[best], np.diff(np.append(best, len(order))))
+        return order, surplus, sorted_versions != newest
+
+    @property
+    def tweet_ids(self) -> NDArray[np.int64]:
+        """Of every record."""
+        return self._whole()[0]
+
+    @property
+    def kinds(self) -> NDArray[np.int8]:
+        """Index in KINDS."""
+        return self._whole()[6]
+
+    def origins(self, rows: NDArray[np.int64]) -> list[str]:
+        """Where these records stood."""
+        names = tuple(self._origins)
+        return [names[code] for code in self._whole()[5][rows].tolist()]
+
+    def _whole(self) -> tuple[NDArray[Any], ...]:
+        if self._columns is None:
+            empty = [np.empty(0, kind) for kind in (np.int64, np.int64, np.bool_, np.bool_, np.int32, np.int32, np.int8)]
+            self._columns = tuple(np.concatenate(parts) for parts in zip(*self._pieces, strict=True)) if self._pieces else tuple(empty)
+            self._pieces = [self._columns] if self._pieces else []
+        return self._columns
 
 
 def _storable(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline import clean, days, importing, storage
 from pipeline.errors import AlreadyRunning, MissingData
+from pipeline.inputs import inputs
 from pipeline.schema import DISCARDS, TWEETS
 from pipeline.settings import Settings
 from pipeline.sources import archive
@@ -26,6 +27,7 @@ from tests.posts import NOON, lines, make_page, make_place, make_post, make_twee
 DAY = date(2026, 11, 5)
 CITY = "mexico-city"
 AREA = '[mexico-city]\nbox = "-99.3650,19.0482,-98.9403,19.5928"\ntimezone = "America/Mexico_City"\n'
+AWAY: dict[str, Any] = {"coordinates": {"type": "Point", "coordinates": [2.35, 48.85]}}
 NO_POINT: dict[str, Any] = {"coordinates": None, "geo": None}
 Make = Callable[..., Settings]
 ZONES = ["America/Mexico_City", "Europe/London", "Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia", "Asia/Kathmandu"]
@@ -154,6 +156,31 @@ def test_the_newest_version_is_kept(settings: Settings) -> None:
         ((row,), manifest) = cleaned(settings)
         assert (row["tweet_id"], row["version_id"], row["created_at"], row["text"]) == (first, second, NOON, "nuevo")
         assert manifest["discards"] == {"older_version": 1}
+
+
+def test_a_newest_version_elsewhere_takes_the_tweet_out(settings: Settings) -> None:
+    """The newest version decides, also where it lies outside and an older one inside."""
+    edit = make_tweet(
+        **AWAY, edit_history={"initial_tweet_id": str(snowflake()), "edit_tweet_ids": [str(snowflake()), str(snowflake() + 9)]}
+    )
+    edit |= {"id": snowflake() + 9, "id_str": str(snowflake() + 9)}
+    bring(settings, make_tweet(), edit, make_tweet(sequence=1))
+    rows, manifest = cleaned(settings)
+    assert [row["tweet_id"] for row in rows] == [snowflake(sequence=1)]
+    assert manifest["discards"] == {"older_version": 1, "outside": 1}
+
+
+def test_tweets_of_elsewhere_are_not_held_in_memory(settings: Settings) -> None:
+    """An archive of the whole world takes numbers for each of its tweets, and rows for those inside; all are counted, a sample is named."""
+    inside, many = 3, clean.SAMPLE + 5
+    bring(settings, *(make_tweet(sequence=n, **({} if n < inside else AWAY)) for n in range(inside + many)))
+    day = clean._Day(settings, settings.area(CITY), DAY, inputs(settings, CITY, DAY), (1.0, ""))
+    day.read()
+    assert (sum(table.num_rows for table in day._kept), len(day._rows)) == (inside, inside + many)
+    rows, manifest = cleaned(settings)
+    assert (len(rows), manifest["discards"]) == (inside, {"outside": many})
+    sample = pq.read_table(clean.partition(settings, CITY, DAY) / "discards.parquet")
+    assert sample["tweet_id"].to_pylist() == [snowflake(sequence=n) for n in range(inside, inside + clean.SAMPLE)]
 
 
 def test_an_edit_after_midnight_stays_in_its_day(settings: Settings) -> None:
