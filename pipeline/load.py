@@ -27,6 +27,11 @@ from pipeline.storage import digest, read_json
 #: Rows that are in memory at a time.
 BATCH = 16384
 
+#: A partition with less than one in so many of the rows that stand in the database is suspicious ...
+SHRUNKEN = 5
+#: ... where so many stand there: a quiet day's few tweets may well become fewer by a mended policy.
+ENOUGH_TO_COMPARE = 100
+
 #: Only for matching: what a person reads is `text`.
 NOT_LOADED = {"searchable", "folded"}
 
@@ -38,7 +43,7 @@ def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress 
 
     Raises:
         MissingData: the cleaned partition is not on the disk.
-        SuspiciousExtract: it is empty, and of the same area and sources the table holds tweets (GEOBETA_FORCE=1 replaces them).
+        SuspiciousExtract: it is empty, or a fifth of what the table holds of the same area and sources (GEOBETA_FORCE=1 replaces that).
         LoadMismatch: the file, its manifest and the table do not agree.
         DatabaseUnavailable: see pipeline.database.transaction.
     """
@@ -56,9 +61,8 @@ def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress 
     with database.transaction(settings) as connection:
 
         def check(before: Marker | None) -> None:
-            if manifest["rows"] == 0:
-                held = "select count(*) from tweets where area = :area and day = :day"
-                _refuse_empty(connection, held, scope, before, new, what=f"tweets of {area_name} on {day}")
+            held = connection.scalar(sa.text("select count(*) from tweets where area = :area and day = :day"), scope)
+            _refuse_shrunken(held, manifest["rows"], before, new, what=f"tweets of {area_name} on {day}")
 
         outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
         if outcome.loaded:
@@ -97,9 +101,9 @@ def counts(settings: Settings, study_name: str, day: date, *, progress: Progress
     with database.transaction(settings) as connection:
 
         def check(before: Marker | None) -> None:
-            if manifest["trials"] == 0:
-                held = "select coalesce(sum(trials), 0) from daily_counts where study = :study and day = :day"
-                _refuse_empty(connection, held, scope, before, new, what=f"counts of {study_name} on {day}")
+            statement = "select coalesce(sum(trials), 0) from daily_counts where study = :study and day = :day"
+            held = connection.scalar(sa.text(statement), scope)
+            _refuse_shrunken(held, manifest["trials"], before, new, what=f"counts of {study_name} on {day}")
 
         outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
         if outcome.loaded:
@@ -135,15 +139,15 @@ def _marker(revision: str, area: Area, manifest: Mapping[str, Any]) -> Marker:
     return Marker(revision, 0, None, inputs, bool(manifest["synthetic"]), ledger.current())
 
 
-def _refuse_empty(
-    connection: sa.Connection, held: str, scope: Mapping[str, object], before: Marker | None, new: Marker, *, what: str
-) -> None:
-    rows = connection.scalar(sa.text(held), scope)
+def _refuse_shrunken(held: int, coming: int, before: Marker | None, new: Marker, *, what: str) -> None:
+    """Rule 3 of the design: what is empty, or far too small, does not replace what the same area and sources gave before."""
+    shrunken = (held and not coming) or (held >= ENOUGH_TO_COMPARE and coming < held / SHRUNKEN)
     # another box or another source may well have nothing there; the same ones had something
     same_inputs = before is None or before.inputs in (None, new.inputs)
-    if rows and same_inputs and os.environ.get("GEOBETA_FORCE") != "1":
+    if shrunken and same_inputs and os.environ.get("GEOBETA_FORCE") != "1":
+        new_one = f"has {coming:,} only" if coming else "is empty"
         raise SuspiciousExtract(
-            f"{what}: the new partition is empty, and {rows} stand in the database, of the same area and sources",
+            f"{what}: the new partition {new_one}, and {held:,} stand in the database, of the same area and sources",
             todo="see why (an archive cut short? an outage?); to replace them all the same, run again with GEOBETA_FORCE=1",
         )
 

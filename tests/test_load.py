@@ -159,6 +159,39 @@ def test_an_empty_partition_does_not_replace_rows_of_the_same_inputs(settings: S
     assert load.tweets(settings, CITY, day(7)) == 0
 
 
+@pytest.mark.parametrize(("held", "coming", "refused"), [(100, 19, True), (100, 20, False), (99, 1, False), (1000, 199, True)])
+def test_a_much_smaller_partition_does_not_replace_rows_of_the_same_inputs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, held: int, coming: int, refused: bool
+) -> None:
+    """Less than a fifth of at least 100 rows is refused by both numbers, unless forced; another source may have fewer."""
+
+    def bring(rows: int, **changes: object) -> None:
+        write_tweets(settings, CITY, day(5), [make_tweet(tweet_id=number) for number in range(1, rows + 1)], **changes)
+        write_counts(settings, "traffic", day(5), {KEYS[0]: (rows, 1)}, **changes)
+        query(settings, "update partitions set revision = 'of an older version of clean'; select 1")
+
+    def loaded() -> tuple[int, int]:
+        load.counts(settings, "traffic", day(5))
+        ((trials,),) = query(settings, "select trials from daily_counts")
+        assert isinstance(trials, int)
+        return load.tweets(settings, CITY, day(5)), trials
+
+    bring(held)
+    assert loaded() == (held, held)
+    bring(coming)
+    if refused:
+        for what in (load.tweets, load.counts):
+            with pytest.raises(SuspiciousExtract, match=f"has {coming} only, and {held:,} stand in the database.*\n.*GEOBETA_FORCE=1"):
+                what(settings, CITY if what is load.tweets else "traffic", day(5))
+        monkeypatch.setenv("GEOBETA_FORCE", "1")
+    assert loaded() == (coming, coming)
+    monkeypatch.delenv("GEOBETA_FORCE", raising=False)
+    bring(held)
+    loaded()
+    bring(1, sources=["x"], synthetic=False)
+    assert loaded() == (1, 1)
+
+
 def test_a_day_of_counts_is_loaded_with_authors_matches_and_the_study(settings: Settings) -> None:
     """All tables of the partition, and the rule's version beside them."""
     write_counts(settings, "traffic", day(5), {KEYS[0]: (3, 1), KEYS[1]: (2, 0), None: (4, 2)}, coverage=None, coverage_reason="unknown")
