@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -321,3 +324,23 @@ def test_a_clause_that_fits_no_query_is_refused() -> None:
     """Said before the API says it."""
     with pytest.raises(SettingsError, match="600 characters"):
         x_api.queries(("p" * 600,), limit=512)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl, which makes the certificate, is not installed")
+def test_a_certificate_that_is_not_trusted_is_for_a_person(api: ScriptedServer, tmp_path: Path) -> None:
+    """No number of tries makes it trusted: permanent, in plain words, after one connection."""
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")]
+    subprocess.run([*made, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    api.socket = context.wrap_socket(api.socket, server_side=True)
+    with pytest.raises(UnexpectedAnswer, match=r"a certificate that this machine does not trust.*\n.*REQUESTS_CA_BUNDLE"):
+        ask(make_client(api, base_url=api.url.replace("http:", "https:")))
+    assert api.seen == []
+
+
+def test_https_to_a_server_without_it_is_for_a_person(api: ScriptedServer) -> None:
+    """X_BASE_URL is what is wrong."""
+    with pytest.raises(UnexpectedAnswer, match="answers without encryption"):
+        ask(make_client(api, base_url=api.url.replace("http:", "https:")))

@@ -123,10 +123,18 @@ def unreachable(error: requests.RequestException, base_url: str) -> PipelineErro
         return UnexpectedAnswer(f"{base_url} redirects to another address", todo="put the address of the API itself into X_BASE_URL")
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema)):
         return UnexpectedAnswer(f"{base_url} is no address: {error}", todo="mend X_BASE_URL")
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return UnexpectedAnswer(
+            f"{base_url} shows a certificate that this machine does not trust: {_innermost(error)}",
+            todo="see X_BASE_URL and this machine's clock; behind a proxy that opens encrypted traffic, put the file of its certificates "
+            "into REQUESTS_CA_BUNDLE",
+        )
+    if isinstance(error, requests.exceptions.SSLError) and "WRONG_VERSION_NUMBER" in str(error):
+        return UnexpectedAnswer(
+            f"{base_url} answers without encryption, and https was asked for", todo="mend X_BASE_URL: http, or its port"
+        )
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
         what = f"{base_url} cut its answer short"
-    elif isinstance(error, requests.exceptions.SSLError):
-        what = f"{base_url} has no certificate that this machine trusts: {error}"
     elif isinstance(error, requests.Timeout):
         what = f"{base_url} did not answer in time"
     else:
