@@ -229,7 +229,7 @@ def _make(settings: Settings, path: Path, sha256: str, raw: bool, progress: Prog
 def _retire(final: Path) -> None:
     """Take away an extract that older code made; the name it gets is swept away by storage if we are killed here."""
     if final.exists():
-        old = final.with_name(f".tmp-{final.name}-0-{uuid.uuid4().hex[:8]}")
+        old = final.with_name(f".tmp-{final.name}-{storage.NOBODY}-{uuid.uuid4().hex[:8]}")
         final.rename(old)
         shutil.rmtree(old, ignore_errors=True)
 

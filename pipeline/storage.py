@@ -12,16 +12,20 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import AlreadyRunning, MissingData
+from pipeline.errors import AlreadyRunning, MissingData, PermanentError
 from pipeline.progress import Progress, silent
 
 #: Level 3 and a dictionary only where values repeat: smaller and faster than the default (facts/speed.md).
 PARQUET = {"compression": "zstd", "compression_level": 3}
+#: A temporary folder of another machine (the data folder may be shared) counts as left behind after so long without a change.
+OLD_SECONDS = 86_400
+#: Stands for the process in the name of a folder that is to be swept whoever comes.
+NOBODY = "0"
 DICTIONARY_COLUMNS = ("lang", "client", "evidence", "place_id", "place_name", "place_type", "place_country", "rule", "reason")
 
 
@@ -84,7 +88,7 @@ def publish_directory(final: Path) -> Iterator[Path]:
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     _sweep(final.parent)
-    temporary = final.parent / f".tmp-{final.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    temporary = final.parent / f".tmp-{final.name}-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     temporary.mkdir()
     try:
         yield temporary
@@ -103,11 +107,35 @@ def publish_directory(final: Path) -> Iterator[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what killed processes left in `parent`; what a living one is filling stays."""
+    """Remove what killed processes left in `parent`; what a living one is filling stays, and what another machine's may be filling."""
     for path in parent.glob(".tmp-*"):
-        owner = path.name.rsplit("-", 2)[-2]
-        if not owner.isdigit() or not Path(f"/proc/{owner}").exists():
+        *_, host, owner, _ = ("", *path.name.rsplit("-", 3))
+        if owner == NOBODY or (not _lives(int(owner)) if host == _host() and owner.isdecimal() else _old(path)):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _host() -> str:
+    """A short name of this machine (of a container, too), without hyphens: process ids mean nothing on another."""
+    return digest(os.uname().nodename, length=6)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # another user's
+        return True
+    return True
+
+
+def _old(path: Path) -> bool:
+    """Whether nothing has been put into the folder for a day."""
+    try:
+        return time.time() - path.stat().st_mtime > OLD_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
@@ -122,9 +150,10 @@ def exclusive(path: Path, *, wait: float, what: str, progress: Progress = silent
 
     Raises:
         AlreadyRunning: another process still held it after `wait` seconds.
+        PermanentError: the lock file is another user's, and may not be opened.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab") as stream:
+    with _opened(path, what) as stream:
         deadline = time.monotonic() + wait
         told = False
         while True:
@@ -142,6 +171,20 @@ def exclusive(path: Path, *, wait: float, what: str, progress: Progress = silent
                     told = True
                 time.sleep(0.05)
         yield
+
+
+def _opened(path: Path, what: str) -> BinaryIO:
+    try:
+        return open(path, "ab")
+    except PermissionError as error:
+        try:
+            whose = f"the file belongs to {path.owner()}"
+        except (OSError, KeyError):
+            whose = "who owns it cannot be told"
+        raise PermanentError(
+            f"{what}: may not open the lock file {path}: {whose}, and this runs as user {os.geteuid()}",
+            todo="run everything as one user; or, where nothing is running, remove that file and give the data folder to this user",
+        ) from error
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:

@@ -1,0 +1,89 @@
+"""Files between the stages: what killed processes left is swept, what others are at stays, and locks say whose they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import storage
+from pipeline.errors import PermanentError
+
+
+def left_by(folder: Path, host: str, owner: int | str) -> Path:
+    """A temporary folder that this process of this machine made."""
+    path = folder / f".tmp-revision=abc-{host}-{owner}-01234567"
+    path.mkdir()
+    (path / "part.parquet").touch()
+    return path
+
+
+def publish(folder: Path) -> None:
+    """Publish something beside them."""
+    with storage.publish_directory(folder / "revision=new") as made:
+        (made / "x").touch()
+
+
+def dead() -> int:
+    """The id of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    """Of this machine; a living one's stays however old, and so does what another machine may be at."""
+    host = storage._host()
+    killed, living, elsewhere = left_by(tmp_path, host, dead()), left_by(tmp_path, host, os.getppid()), left_by(tmp_path, "0ther0", dead())
+    old = time.time() - 2 * storage.OLD_SECONDS
+    os.utime(living, (old, old))
+    publish(tmp_path)
+    assert (killed.exists(), living.exists(), elsewhere.exists()) == (False, True, True)
+
+
+def test_what_another_machine_left_a_day_ago_is_swept(tmp_path: Path) -> None:
+    """Nobody can ask whether its process lives; and so is what nobody is at, or what nobody can read the name of."""
+    elsewhere, odd, retired = left_by(tmp_path, "0ther0", os.getpid()), tmp_path / ".tmp-odd", left_by(tmp_path, "digest", storage.NOBODY)
+    odd.mkdir()
+    publish(tmp_path)
+    assert (elsewhere.exists(), odd.exists(), retired.exists()) == (True, True, False)
+    for path in (elsewhere, odd):
+        os.utime(path, (time.time() - storage.OLD_SECONDS - 60,) * 2)
+    publish(tmp_path)
+    assert (elsewhere.exists(), odd.exists()) == (False, False)
+
+
+def test_a_process_fills_its_folder_undisturbed(tmp_path: Path) -> None:
+    """Another publisher beside it sweeps nothing of it away."""
+    with storage.publish_directory(tmp_path / "revision=slow") as made:
+        (made / "x").touch()
+        publish(tmp_path)
+        assert (made / "x").exists()
+    assert (tmp_path / "revision=slow" / "x").exists()
+
+
+def test_another_users_lock_file_is_said_in_plain_words() -> None:
+    """Whose it is, who we are, and what to do; root, whom no mode stops, tries as nobody."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder, before = Path(name), os.geteuid()
+        folder.chmod(0o755)
+        lock = folder / "x.lock"
+        lock.touch()
+        lock.chmod(0)
+        if before == 0:
+            os.seteuid(65534)
+        try:
+            with (
+                pytest.raises(
+                    PermanentError, match=rf"import of x: may not open the lock file .*belongs to {lock.owner()}.*\n.*as one user"
+                ),
+                storage.exclusive(lock, wait=0, what="import of x"),
+            ):
+                pass
+        finally:
+            os.seteuid(before)
