@@ -125,21 +125,6 @@ class BoundingBox:
             inside = (longitude >= self.west) & (longitude <= self.east)
         return inside
 
-    def intersects(self, other: BoundingBox) -> bool:
-        """Whether the two boxes share a point; touching edges do."""
-        if self.south > other.north or other.south > self.north:
-            return False
-        return any(
-            (mine.west <= theirs.east and theirs.west <= mine.east) or (mine.width < 360 and _touch(mine, theirs))
-            for mine in self.parts()
-            for theirs in other.parts()
-        )
-
-
-def _touch(one: BoundingBox, other: BoundingBox) -> bool:
-    """Whether one ends and the other begins at the 180th meridian."""
-    return (one.east == 180 and other.west == -180) or (other.east == 180 and one.west == -180)
-
 
 def surface_km2(west: Floats, south: Floats, east: Floats, north: Floats) -> Floats:
     """Surfaces in km² of boxes given as arrays of degrees: R² · |sin north - sin south| · width in radians."""

@@ -68,7 +68,7 @@ def _decided(settings: Settings, area_name: str, day: date) -> _Decided:
     # (X gives a whole day or fails; an archive holds what somebody's stream caught)
     observed = (1.0, "") if wanted.x else archive.coverage(settings, area, day)
     fetched = extract.revision(settings, area_name) if wanted.x else None
-    policy = [area.box.csv, area.timezone, area.largest_place, sorted(area.evidence), keeps_raw(settings, area), settings.load.raw]
+    policy = [area.policy, keeps_raw(settings, area), settings.load.raw]
     revision = storage.digest("clean", CODE_VERSION, fetched, archives, observed, policy, storage.digest(author_key(settings).hex()))
     return _Decided(wanted, observed, revision)
 

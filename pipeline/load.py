@@ -116,22 +116,9 @@ def counts(settings: Settings, study_name: str, day: date, *, progress: Progress
     return outcome.marker.rows
 
 
-def has_tweets(settings: Settings, area_name: str, day: date) -> bool:
-    """Whether that partition is loaded as today's configuration wants it."""
-    wanted = {("tweets", area_name, day): clean.revision(settings, area_name, day)}
-    return bool(database.markers_present(settings, wanted))
-
-
-def has_counts(settings: Settings, study_name: str, day: date) -> bool:
-    """Whether that partition is loaded as today's configuration wants it."""
-    wanted = {("counts", study_name, day): count.revision(settings, study_name, day)}
-    return bool(database.markers_present(settings, wanted))
-
-
 def area_version(area: Area) -> str:
     """Digest of what decides which tweets are inside an area, and on which day."""
-    box = (area.box.west, area.box.south, area.box.east, area.box.north)
-    return digest(box, area.timezone, area.largest_place, sorted(area.evidence))
+    return digest(area.policy)
 
 
 def _marker(revision: str, area: Area, manifest: Mapping[str, Any]) -> Marker:

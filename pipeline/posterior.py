@@ -47,8 +47,7 @@ def version(settings: Settings, study_name: str) -> str:
     """Digest of all that decides a posterior beside the counts: prior, forgetting, start, area, rule, and this stage's code."""
     study = settings.study(study_name)
     area = settings.area(study.area)
-    box = (area.box.west, area.box.south, area.box.east, area.box.north)
-    place = (area.name, box, area.timezone, area.largest_place, sorted(area.evidence), area.source, sorted(area.places))
+    place = (area.name, area.policy, area.source, sorted(area.places))
     return digest(CODE, study.prior.alpha, study.prior.beta, study.forget, study.start, place, study.match)
 
 

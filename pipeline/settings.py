@@ -101,6 +101,11 @@ class Area(_Table):
         """The time zone as an object."""
         return zoneinfo.ZoneInfo(self.timezone)
 
+    @property
+    def policy(self) -> tuple[object, ...]:
+        """What decides which tweets are inside the area, and on which day: every digest of that holds this, so that none forgets a part."""
+        return (self.box.csv, self.timezone, self.largest_place, sorted(self.evidence))
+
 
 class Prior(_Table):
     """What is believed before the first tweet: Beta(alpha, beta)."""
@@ -234,10 +239,6 @@ class Settings(_Table):
             there = ", ".join(self.studies) or "it has none"
             raise SettingsError(f"got the study {name!r}, wanted one of {self.config / 'studies.toml'}: {there}")
         return self.studies[name]
-
-    def studies_of(self, area: str) -> tuple[Study, ...]:
-        """The studies that ask about that area, in the file's order."""
-        return tuple(study for study in self.studies.values() if study.area == area)
 
 
 _SECTIONS: Final[dict[str, tuple[str, type[_Table]]]] = {

@@ -1,5 +1,4 @@
 import contextlib
-import itertools
 import json
 import math
 import re
@@ -201,18 +200,6 @@ def test_any_text_is_a_box_or_a_settings_error(text):
     """No text makes the parser fail in another way."""
     with contextlib.suppress(SettingsError):
         assert isinstance(parse_box(text), BoundingBox)
-
-
-@given(boxes(), boxes())
-@example(BoundingBox(170, 0, 180, 1), BoundingBox(-180, 0, -170, 1))
-@example(BoundingBox(-180, 0, 180, 1), BoundingBox(170, 0, -170, 1))
-def test_boxes_that_share_a_point_intersect(one, other):
-    """Two boxes intersect exactly when a corner-of-the-grid point lies in both, and it does not matter which is asked."""
-    longitudes = sorted({one.west, one.east, other.west, other.east})
-    latitudes = sorted({one.south, one.north, other.south, other.north})
-    points = np.array(list(itertools.product(longitudes, latitudes)))
-    shared = bool((one.contains(points[:, 0], points[:, 1]) & other.contains(points[:, 0], points[:, 1])).any())
-    assert one.intersects(other) is other.intersects(one) is shared
 
 
 # ---- evidence: the policy of design.md, once more in plain words --------------------------------------------------------

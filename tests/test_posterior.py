@@ -167,7 +167,8 @@ def test_a_changed_prior_needs_no_new_counts(make_settings: Callable[..., Settin
     for number in (1, 2):
         feed(settings, number, (10, 5))
     skeptical = make_settings(studies=STUDIES.replace("[water]", "prior = { alpha = 2.0, beta = 8.0 }\n\n[water]"))
-    assert load.has_counts(skeptical, "traffic", day(2))
+    counts = {("counts", "traffic", day(2)): count.revision(skeptical, "traffic", day(2))}
+    assert database.markers_present(skeptical, counts) == set(counts)
     assert not posterior.has(skeptical, "traffic", day(2))
     assert posterior.update(skeptical, "traffic", day(2)) == 2
     assert posterior.has(skeptical, "traffic", day(1))

@@ -82,8 +82,6 @@ def test_a_small_configuration_is_read_with_its_defaults(configure, tmp_path):
     assert found.x == XSettings()
     assert (found.x.page_size, found.x.settle) == (None, timedelta(minutes=90))
     assert found.synthetic
-    assert [study.name for study in found.studies_of("london")] == ["transport"]
-    assert found.studies_of("paris") == ()
 
 
 def test_every_value_that_is_set_arrives(configure):
@@ -95,6 +93,26 @@ def test_every_value_that_is_set_arrives(configure):
     assert (london.largest_place, london.evidence, london.source) == (2.0, ("point",), "both")
     assert (london.places, london.raw) == (("457b4814b4240d87",), True)
     assert (found.study("transport").prior.beta, found.study("transport").forget) == (2.0, 0.9)
+
+
+def test_the_policy_of_an_area_is_what_decides_who_is_inside_and_when(configure):
+    """Box, time zone, largest place, evidence in any order; not where the tweets come from, nor what else is kept of them."""
+
+    def policy(extra="", areas=AREAS):
+        return read(configure(areas=areas + extra)).area("london").policy
+
+    same = [policy(), policy('source = "archive"\nplaces = ["457b4814b4240d87"]\nraw = true\n'), policy("largest_place = 4\n")]
+    same.append(policy('evidence = ["place_centroid", "point", "place_within"]\n'))
+    assert all(found == same[0] for found in same)
+    box = read(configure()).area("london").box.csv
+    others = [
+        policy('evidence = ["point"]\n'),
+        policy("largest_place = 3.5\n"),
+        policy(areas=AREAS.replace("Europe/London", "Europe/Paris")),
+    ]
+    others.append(policy(areas=AREAS.replace("-0.51,", "-0.52,")))
+    assert box in same[0]
+    assert len({str(found) for found in [same[0], *others]}) == 5
 
 
 def test_what_was_read_cannot_be_changed(configure):

@@ -184,7 +184,7 @@ def area_counts(settings: Settings, digest: str, area: Area) -> AreaCounts:
 
 def area_file(area: Area) -> str:
     """Name of the file beside an extract that keeps the counts of an area: by what decides them, not by the area's name."""
-    return f"area-{storage.digest(COUNTING, area.box.csv, area.timezone, area.largest_place, sorted(area.evidence))}.json"
+    return f"area-{storage.digest(COUNTING, area.policy)}.json"
 
 
 def write_area_counts(path: Path, counts: AreaCounts) -> None:
