@@ -69,7 +69,7 @@ class Stage(luigi.Task):
             outcome = self.make(progress)
             entry.rows_in, entry.rows_out = outcome.get("rows_in"), outcome.get("rows_out")
             entry.requests = outcome.get("requests")
-            told = ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in outcome.items() if value is not None)
+            told = in_words(outcome)
             progress(1.0, told or "done")
         logger.info("%s: %s (%.1f s)", name, told or "done", time.monotonic() - started)
 
@@ -79,6 +79,16 @@ class Stage(luigi.Task):
             said = f"{type(exception).__name__}: {exception}".splitlines()
             return "\n".join(_wrapped(line) for line in said)
         return "".join(traceback.format_exception(exception))
+
+
+def in_words(outcome: Mapping[str, Any]) -> str:
+    """What a task made, for its line: {"rows_out": 1, "requests": 3} is "1 row out, 3 requests"."""
+    return ", ".join(f"{value:,} {_unit(key, value)}" for key, value in outcome.items() if value is not None)
+
+
+def _unit(key: str, value: int) -> str:
+    unit, *direction = key.split("_")
+    return " ".join([unit.removesuffix("s") if value == 1 else unit, *direction])
 
 
 def _wrapped(line: str) -> str:

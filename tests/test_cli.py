@@ -202,7 +202,7 @@ def test_import_accounts_for_every_record(installed: Callable[..., Settings], tm
         "  8 lines = 5 with a document + 1 blank + 2 broken",
         "  notices, by kind: 1 limit",
         "  discarded, by reason: 1 bad_json, 1 truncated",
-        "  mexico-city: 7 records = 1 kept + 1 outside + 1 without point and place + 1 duplicates + 1 notices + 2 discarded;"
+        "  mexico-city: 7 records = 1 kept + 1 outside + 1 without point and place + 1 duplicate + 1 notice + 2 discarded;"
         " on 1 day, 2026-11-22 to 2026-11-22",
     ]
     assert "\x1b" not in first.err

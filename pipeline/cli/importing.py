@@ -29,6 +29,8 @@ PARTS = {
     "notices": "notices",
     "rejects": "discarded",
 }
+#: Those that are said otherwise of one alone.
+SINGULAR = {"duplicates": "duplicate", "notices": "notice"}
 #: And what becomes of lines.
 LINES = {
     "documents": "with a document",
@@ -103,7 +105,11 @@ def _area(parts: Mapping[str, int]) -> str:
 
 def _sum(whole: int, unit: str, parts: Mapping[str, int]) -> str:
     """12 lines = 9 with a document + 1 blank + 2 broken: what is none is left out, but the first."""
-    shown = [f"{count:,} {words}" for number, (words, count) in enumerate(parts.items()) if count or number == 0]
+    shown = [
+        f"{count:,} {SINGULAR.get(words, words) if count == 1 else words}"
+        for number, (words, count) in enumerate(parts.items())
+        if count or number == 0
+    ]
     return f"{_number(whole, unit)} = {' + '.join(shown)}"
 
 

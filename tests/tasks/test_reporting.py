@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tasks.base import in_words
 from tasks.reporting import reporting
 
 
@@ -112,3 +113,16 @@ def test_the_task_s_own_error_comes_through() -> None:
     """Reporting hides nothing of what the task itself raises."""
     with pytest.raises(ZeroDivisionError), reporting("a task", Page().message, Page().percentage):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ({"rows_in": 2, "rows_out": 1}, "2 rows in, 1 row out"),
+        ({"rows_out": 1234, "requests": 1}, "1,234 rows out, 1 request"),
+        ({"rows_out": 0, "requests": None}, "0 rows out"),
+    ],
+)
+def test_what_a_task_made_is_said_in_words(outcome: dict[str, int | None], said: str) -> None:
+    """One row is not "1 rows"."""
+    assert in_words(outcome) == said
