@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import zstandard
 
-from pipeline import days, faults, geo, storage
-from pipeline.errors import DayNotOver, MissingData, UnexpectedAnswer
+from pipeline import cover, days, faults, storage
+from pipeline.errors import DayNotOver, MissingData, SettingsError, UnexpectedAnswer
 from pipeline.progress import Progress, silent
 from pipeline.sandbox import lifecycle
 from pipeline.sandbox.world import World
@@ -49,8 +49,15 @@ def clauses(area: Area) -> tuple[str, ...]:
     """The geo operators that ask for the area: those that cover its box, and the places it lists.
 
     Remembered: every revision of every day holds them, and covering a box is most of what a revision costs.
+
+    Raises:
+        SettingsError: the box is too large to be asked for.
     """
-    return (*geo.clauses(area.box), *(f"place:{place}" for place in area.places))
+    try:
+        covering = cover.clauses(area.box)
+    except SettingsError as error:
+        raise SettingsError(f"areas.toml, [{area.name}]: {error.what}", todo=error.todo) from None
+    return (*covering, *(f"place:{place}" for place in area.places))
 
 
 def partition(settings: Settings, area_name: str, day: date) -> Path:

@@ -128,6 +128,9 @@ def held_days(settings: Settings, area_name: str) -> set[date]:
     """The days of an area that are on disk: fetched from the API with today's box, or held by archives and not to be fetched besides."""
     archived = archive.days_held(settings, settings.area(area_name))
     held = {found for found in archived if not _to_be_fetched(settings, area_name, found)}
+    if settings.area(area_name).source == "archive":
+        # nothing is asked of X, and the box may be too large to be
+        return held
     revision = extract.revision(settings, area_name)
     folder = settings.data / "raw" / f"area={area_name}"
     for manifest in folder.glob(f"date=*/revision={revision}/manifest.json"):

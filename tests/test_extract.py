@@ -308,7 +308,7 @@ def test_a_box_is_covered_once_however_many_days_are_asked_about(real: Callable[
     """Covering a large box costs milliseconds, and every revision of every day and study holds the cover."""
     settings = real()
     wanted = extract.revision(settings, AREA)
-    monkeypatch.setattr("pipeline.geo.clauses", lambda box: pytest.fail("covered again"))
+    monkeypatch.setattr("pipeline.cover.clauses", lambda box: pytest.fail("covered again"))
     assert extract.revision(settings, AREA) == wanted
 
 

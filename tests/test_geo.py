@@ -1,15 +1,14 @@
 import contextlib
 import json
 import math
-import re
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import SettingsError
-from pipeline.geo import BoundingBox, Circle, clauses, cover, evidence, parse_box, sides_miles
+from pipeline.geo import BoundingBox, evidence, parse_box
 
 HOUSTON = BoundingBox(-95.788087, 29.523624, -95.014496, 30.110732)
 RING = [[-95.788087, 29.523624], [-95.014496, 29.523624], [-95.014496, 30.110732], [-95.788087, 30.110732], [-95.788087, 29.523624]]
@@ -321,133 +320,3 @@ def test_a_place_without_extent_may_lie_on_the_180th_meridian():
 def test_evidence_of_nothing_is_nothing():
     """Empty arrays give an empty array."""
     assert evidence(*[np.array([])] * 6, box=LONDON).shape == (0,)
-
-
-# ---- cover and clauses --------------------------------------------------------------------------------------------------
-
-MEAN_RADIUS_MILES = 3958.7613
-CLAUSE = re.compile(r"bounding_box:\[(\S+) (\S+) (\S+) (\S+)\]|point_radius:\[(\S+) (\S+) (\S+)mi\]")
-
-
-def miles(longitude, latitude, other_longitude, other_latitude):
-    """The haversine formula, on the mean sphere."""
-    phi, other_phi = math.radians(latitude), math.radians(other_latitude)
-    half = (
-        math.sin((other_phi - phi) / 2) ** 2
-        + math.cos(phi) * math.cos(other_phi) * math.sin(math.radians(other_longitude - longitude) / 2) ** 2
-    )
-    return 2 * MEAN_RADIUS_MILES * math.asin(min(1.0, math.sqrt(half)))
-
-
-def read_clause(clause):
-    """The numbers of a clause, each checked to have at most three decimals."""
-    match = CLAUSE.fullmatch(clause)
-    assert match, clause
-    assert all(re.fullmatch(r"-?\d{1,3}(\.\d{1,3})?", number) for number in match.groups() if number)
-    return [float(number) for number in match.groups() if number]
-
-
-def holds(clause, longitude, latitude):
-    """Whether X would find a point by this clause."""
-    numbers = read_clause(clause)
-    if len(numbers) == 4:
-        west, south, east, north = numbers
-        return west <= longitude <= east and south <= latitude <= north
-    return miles(longitude, latitude, numbers[0], numbers[1]) <= numbers[2]
-
-
-@st.composite
-def small_boxes(draw):
-    """Boxes of up to about 3 degrees, often at a pole or over the antimeridian."""
-    width, height = draw(st.floats(0.0001, 3)), draw(st.floats(0.0001, 2))
-    west = draw(st.floats(-180, 179.99) | st.floats(178, 179.9999))
-    south = draw(st.floats(-90, 90 - height) | st.sampled_from([-90.0, 90 - height, 0.0, -height / 2]))
-    east = west + width if west + width <= 180 else west + width - 360
-    north = min(90.0, south + height)
-    assume(south < north and west != east)
-    return BoundingBox(west, south, east, north)
-
-
-SHARES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=10)
-CORNERS = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
-
-
-def points_of(box, shares):
-    """Points of the box, given as shares of its width and height."""
-    for across, up in shares:
-        longitude = box.east if across == 1 else box.west + across * box.width
-        longitude = longitude - 360 if longitude > 180 else longitude
-        yield longitude, box.north if up == 1 else min(box.north, box.south + up * box.height)
-
-
-@pytest.mark.slow
-@settings(max_examples=100)
-@given(small_boxes(), SHARES)
-@example(BoundingBox(-180, 89.5, 180, 90), [(0.3, 0.999), (0.77, 0.2)])
-@example(BoundingBox(-180, -90, 180, -89.9), [(0.5, 0.5)])
-@example(BoundingBox(179.9999, 0, -179.9999, 0.0001), [(0.5, 0.5)])
-@example(BoundingBox(-0.0004, -0.0004, 0.0004, 0.0004), [(0.5, 0.5)])
-def test_every_point_of_the_box_lies_in_a_clause(box, shares):
-    """What X is asked for holds every point of the box, corners and edges first, poles and antimeridian included."""
-    asked = clauses(box)
-    for longitude, latitude in points_of(box, [*CORNERS, *shares]):
-        assert any(holds(clause, longitude, latitude) for clause in asked), (longitude, latitude, asked)
-
-
-@settings(max_examples=100)
-@given(small_boxes())
-@example(BoundingBox(-180, 89.9, 180, 90))
-@example(BoundingBox(0, 0, 0.3618, 0.3618))
-@example(BoundingBox(0, 60, 0.7236, 60.36))
-def test_no_clause_is_larger_than_x_allows(box):
-    """Sides of a bounding_box and radii stay under 25 miles, after rounding; no clause crosses the antimeridian."""
-    for clause in clauses(box):
-        numbers = read_clause(clause)
-        if len(numbers) == 4:
-            west, south, east, north = numbers
-            nearest_equator = 0.0 if south <= 0 <= north else min(abs(south), abs(north))
-            assert -180 <= west < east <= 180
-            assert -90 <= south < north <= 90
-            assert math.radians(east - west) * math.cos(math.radians(nearest_equator)) * MEAN_RADIUS_MILES < 25
-            assert math.radians(north - south) * MEAN_RADIUS_MILES < 25
-        else:
-            assert abs(numbers[0]) <= 180
-            assert abs(numbers[1]) <= 90
-            assert numbers[2] < 25
-
-
-@settings(max_examples=50)
-@given(small_boxes(), SHARES)
-def test_circles_alone_cover_the_box_too(box, shares):
-    """`cover` holds every point of the box, and every centre is written with three decimals."""
-    circles = cover(box)
-    assert all(circle == Circle(round(circle.longitude, 3), round(circle.latitude, 3), 24.9) for circle in circles)
-    for longitude, latitude in points_of(box, [*CORNERS, *shares]):
-        assert any(miles(longitude, latitude, circle.longitude, circle.latitude) <= circle.radius_miles for circle in circles)
-
-
-def test_a_small_box_is_asked_for_as_a_box_rounded_outwards():
-    """Both sides under 25 miles: one bounding_box, whose edges were moved outwards to three decimals."""
-    assert clauses(BoundingBox(-0.12345, 51.45001, 0.10001, 51.54999)) == ("bounding_box:[-0.124 51.45 0.101 51.55]",)
-    assert clauses(BoundingBox(-0.51, 51.4, -0.1, 51.6)) == ("bounding_box:[-0.51 51.4 -0.1 51.6]",)  # what is round stays
-    assert clauses(BoundingBox(-0.0001, -0.0001, 0.1, 0.1)) == ("bounding_box:[-0.001 -0.001 0.1 0.1]",)
-
-
-def test_a_small_box_over_the_antimeridian_is_asked_for_in_two():
-    """X takes no box whose west is greater than its east."""
-    assert clauses(BoundingBox(179.9, -17, -179.9, -16.8)) == ("bounding_box:[179.9 -17 180 -16.8]", "bounding_box:[-180 -17 -179.9 -16.8]")
-
-
-def test_a_city_needs_few_clauses():
-    """The sample cities fit one circle; Los Angeles county a handful: twelve fit a query of 512 characters."""
-    assert clauses(BoundingBox(-0.510375, 51.28676, 0.334015, 51.691874)) == ("point_radius:[-0.088 51.489 24.9mi]",)
-    los_angeles = clauses(BoundingBox(-118.951721, 33.654, -117.646374, 34.823302))
-    assert len(los_angeles) <= 6
-    assert len(f"({' OR '.join(los_angeles)}) -is:retweet") <= 512
-
-
-def test_sides_are_measured_where_the_box_is_widest():
-    """Width at the edge nearest the equator, at the equator itself where the box spans it."""
-    assert sides_miles(BoundingBox(0, 50, 1, 60))[0] == pytest.approx(69.4 * math.cos(math.radians(50)), rel=1e-3)
-    assert sides_miles(BoundingBox(0, -10, 1, 60))[0] == pytest.approx(69.4, rel=1e-3)
-    assert sides_miles(BoundingBox(0, -60, 1, -50)) == sides_miles(BoundingBox(0, 50, 1, 60))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import geo
+from pipeline import cover
 from pipeline.boxes import BoundingBox
 from pipeline.sandbox.city import City, Tweet
 from pipeline.sandbox.places import Place
@@ -196,10 +196,10 @@ def test_a_region_contains_points_and_else_centres_of_places(
 
 
 def test_the_clauses_of_an_area_return_all_that_the_policy_counts() -> None:
-    """What geo.clauses asks for, the sandbox's containment gives: no tweet inside is lost, for a small, a wide and a crossing box."""
+    """What cover.clauses asks for, the sandbox's containment gives: no tweet inside is lost, for a small, a wide and a crossing box."""
     for box in (BoundingBox(-99.2, 19.3, -99.0, 19.5), BoundingBox(-100.5, 18.5, -98.0, 20.5), BoundingBox(179.7, -17.0, -179.6, -16.5)):
         city = City(seed=3, name="somewhere", box=box, zone=ZoneInfo("UTC"), tweets_per_day=150)
-        query = parse("(" + " OR ".join(geo.clauses(box)) + ") -is:retweet", limit=10_000)
+        query = parse("(" + " OR ".join(cover.clauses(box)) + ") -is:retweet", limit=10_000)
         for tweet in city.tweets(date(2026, 11, 20)):
             if tweet.kind in ("poi", "neighbourhood", "edge", "city", "metropolis", "point"):
                 assert query.test(tweet), (box, tweet)

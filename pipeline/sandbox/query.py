@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from pipeline import geo
-from pipeline.boxes import EARTH_RADIUS_KM
+from pipeline import cover
+from pipeline.boxes import EARTH_RADIUS_KM, BoundingBox
 from pipeline.errors import SettingsError
 from pipeline.sandbox.city import Tweet
 
@@ -173,11 +173,11 @@ def _bounding_box(value: str) -> Test:
     if west > east:
         raise QueryRefused("bounding_box: west_long must be less than east_long")
     try:
-        box = geo.BoundingBox(west, south, east, north)
+        box = BoundingBox(west, south, east, north)
     except SettingsError as error:
         raise QueryRefused(f"bounding_box: {error.what}") from error
-    if max(geo.sides_miles(box)) >= geo.LIMIT_MILES:
-        raise QueryRefused(f"bounding_box: width and height must be less than {geo.LIMIT_MILES:g}mi")
+    if max(cover.sides_miles(box)) >= cover.LIMIT_MILES:
+        raise QueryRefused(f"bounding_box: width and height must be less than {cover.LIMIT_MILES:g}mi")
     return _within(lambda longitude, latitude: bool(box.contains(np.array([longitude]), np.array([latitude]))[0]))
 
 
@@ -190,8 +190,8 @@ def _point_radius(value: str) -> Test:
         raise QueryRefused(f"got '{value}', wanted {wanted}")
     radius_km = _degrees([match[1]], wanted)[0] * (MILE_KM if match[2] == "mi" else 1.0)
     # "under 25 miles"; the answers recorded from the real service include a radius of 25mi itself
-    if radius_km > geo.LIMIT_MILES * MILE_KM:
-        raise QueryRefused(f"point_radius: radius must be less than {geo.LIMIT_MILES:g}mi")
+    if radius_km > cover.LIMIT_MILES * MILE_KM:
+        raise QueryRefused(f"point_radius: radius must be less than {cover.LIMIT_MILES:g}mi")
     return _within(lambda east, north: distance_km(longitude, latitude, east, north) <= radius_km)
 
 
