@@ -25,6 +25,7 @@ COMMANDS = {
     "import": "importing",
     "status": "status",
     "plan": "plan",
+    "area": "area",
     "report": "report",
     "days": "days",
     "sandbox": "sandbox",

@@ -6,22 +6,16 @@ would be 900 kB), and a strict Content-Security-Policy can forbid everything els
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from pipeline import database, faults, ledger, posterior
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
-from pipeline.report import data, table, words
+from pipeline.report import data, table, template, words
 from pipeline.settings import Settings, Study
 from pipeline.storage import digest, exclusive, write_bytes
 
@@ -113,22 +107,16 @@ def render(cards: Sequence[Card], day: date, *, revision: str, made_at: datetime
     """The page as text. Every value is escaped by the template engine, except the pictures (see card.py) and our own style."""
     from pipeline.report.charts import PALETTE
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    style = environment.get_template("page.css").render(dark_pictures={PALETTE[name]: colour for name, colour in DARK.items()})
-    style_hash = "sha256-" + base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    return environment.get_template("page.html.j2").render(
+    return template.fill(
+        "page.html.j2",
+        dark_pictures={PALETTE[name]: colour for name, colour in DARK.items()},
         cards=cards,
         day=day,
         day_long=words.day_long(day),
         synthetic=any(each.synthetic for each in cards),
         all_synthetic=all(each.synthetic for each in cards),
-        style=Markup(style),
-        style_hash=Markup(style_hash),
         revision=revision,
         made_at=f"{made_at or datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        version=_version(),
     )
 
 
@@ -159,10 +147,3 @@ def _copy(settings: Settings, day: date, html: str) -> None:
         there = re.search(r'name="geobeta-day" content="([0-9-]+)"', head)
         if there is None or date.fromisoformat(there.group(1)) <= day:
             write_bytes(stable, html.encode("utf-8"))
-
-
-def _version() -> Any:
-    try:
-        return metadata.version("geobeta")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
