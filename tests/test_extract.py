@@ -19,7 +19,16 @@ import pytest
 import zstandard
 
 from pipeline import days, extract
-from pipeline.errors import DayNotOver, Forbidden, MissingData, PaymentRequired, SourceUnavailable, UnexpectedAnswer, UsageCapExceeded
+from pipeline.errors import (
+    DayNotOver,
+    Forbidden,
+    MissingData,
+    PaymentRequired,
+    SettingsError,
+    SourceUnavailable,
+    UnexpectedAnswer,
+    UsageCapExceeded,
+)
 from pipeline.settings import Settings
 from tests.servers import Reply, ScriptedServer, scripted
 
@@ -402,3 +411,10 @@ def test_half_written_files_of_a_killed_process_are_swept_out(api: ScriptedServe
     extract.run(settings, AREA, DAY, now=NOW)
     assert texts(settings) == ALL_TEXTS
     assert len(list(folder.iterdir())) == 6
+
+
+def test_a_box_too_large_to_be_asked_for_is_refused_by_name(real: Callable[..., Settings]) -> None:
+    """Before a request goes out; the message says which area."""
+    areas = '[globe]\nbox = "-180,-90,180,90"\ntimezone = "UTC"\n'
+    with pytest.raises(SettingsError, match=r"areas\.toml, \[globe\]: .*122,259 circles"):
+        extract.revision(real(areas=areas, studies=""), "globe")

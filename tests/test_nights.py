@@ -27,3 +27,10 @@ def test_no_study_at_all_is_a_fault_of_the_configuration(make_settings: Callable
     settings = make_settings(database=False).model_copy(update={"studies": {}})
     with pytest.raises(SettingsError, match=r"studies\.toml has no study"):
         nights.due(settings, date(2026, 11, 10))
+
+
+def test_an_area_of_archives_may_be_too_large_to_be_asked_for(make_settings: Callable[..., Settings]) -> None:
+    """The whole globe is more than X could be asked for; nobody asks it, so nothing is wrong."""
+    globe = '[globe]\nbox = "-180,-90,180,90"\ntimezone = "UTC"\nsource = "archive"\n'
+    settings = make_settings(areas=globe, studies="", database=False)
+    assert nights.held_days(settings, "globe") == set()
