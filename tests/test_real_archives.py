@@ -91,7 +91,9 @@ def lines_read(path: Path) -> int:
 def sums(line: str) -> tuple[int, dict[str, int]]:
     """`  london: 12 records = 1 kept + 11 outside; on …` → (12, {"kept": 1, "outside": 11})."""
     whole, parts = re.search(r"([\d,]+) (?:line|record)s? = (.*?)(?:;|$)", line).groups()  # type: ignore[union-attr]
-    numbers = {words: int(number.replace(",", "")) for number, words in (part.split(" ", 1) for part in parts.split(" + "))}
+    several = {"duplicate": "duplicates", "notice": "notices"}
+    split = (part.split(" ", 1) for part in parts.split(" + "))
+    numbers = {several.get(words, words): int(number.replace(",", "")) for number, words in split}
     return int(whole.replace(",", "")), numbers
 
 
