@@ -270,6 +270,7 @@ def test_a_day_that_left_the_recent_window_goes_on_at_the_other_endpoint(api: Sc
     assert manifest["posts"] == 45
 
 
+@pytest.mark.slow
 def test_queries_too_long_for_the_recent_endpoint_stay_with_the_other(api: ScriptedServer, real: Callable[..., Settings]) -> None:
     """A day that was begun with search/all, before recent_days was raised: a query of 1,024 characters would be refused for good."""
     api.script = {2: Reply(status=402, document={})}
