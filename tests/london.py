@@ -11,7 +11,6 @@ import functools
 import json
 import math
 import tarfile
-import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -22,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.servers import Reply, ScriptedServer, Seen
+from tests.servers import Reply, ScriptedServer, Seen, serving
 
 #: The box of the recorded `bounding_box:[...]` searches.
 BOX: Final = (-0.222473, 51.442453, 0.072784, 51.568534)
@@ -133,12 +132,5 @@ def london_server(shared_data: Path) -> Iterator[LondonServer]:
     folder = shared_data / "x-v2-search-london"
     if not folder.is_dir():
         pytest.skip(f"the recorded London pages are not in the folder of real posts ({folder.name})")
-    server = LondonServer(folder)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(LondonServer(folder)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

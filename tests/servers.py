@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 EPOCH_MS = 1288834974657
+
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
 JSON_KIND = {"content-type": "application/json; charset=utf-8"}
 
@@ -124,9 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def scripted(posts: int = 25) -> Iterator[ScriptedServer]:
-    """A running ScriptedServer."""
-    server = ScriptedServer(posts)
+def serving(server: Server) -> Iterator[Server]:
+    """The server, answering in a thread of its own until the block ends."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -135,3 +136,10 @@ def scripted(posts: int = 25) -> Iterator[ScriptedServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextlib.contextmanager
+def scripted(posts: int = 25) -> Iterator[ScriptedServer]:
+    """A running ScriptedServer."""
+    with serving(ScriptedServer(posts)) as server:
+        yield server
