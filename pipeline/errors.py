@@ -4,6 +4,7 @@ PipelineError
 ├── TransientError              trying again later can help
 │   ├── SourceUnavailable       the source is down, slow, or cut its answer short
 │   ├── RateLimited             the source says when to come back (retry_after)
+│   ├── BudgetReached           the limit that the settings set is used up until the next UTC day or month
 │   ├── DatabaseUnavailable     the database did not answer in time
 │   └── AlreadyRunning          another process is making the same partition
 └── PermanentError              a person has to change something first
@@ -15,6 +16,8 @@ PipelineError
     │   ├── Unauthorized        HTTP 401: the token is wrong or gone
     │   ├── PaymentRequired     HTTP 402: no credits
     │   ├── Forbidden           HTTP 403: the access level does not allow it
+    │   │   ├── OperatorRefused ... an operator of the query (400 or 403)
+    │   │   └── ArchiveRefused  ... the full archive, so days older than the recent window
     │   └── UsageCapExceeded    HTTP 429 without a reset: the monthly cap
     ├── UnexpectedAnswer        the source answered in a shape nobody has described
     ├── SuspiciousExtract       an empty or shrunken extract would replace rows that are there
@@ -77,6 +80,10 @@ class RateLimited(TransientError):
     """The source asked to come back later: `retry_after` seconds."""
 
 
+class BudgetReached(TransientError):
+    """The next request could pass [x] max_posts_per_day or max_usd_per_month; `retry_after` is until the next UTC day or month."""
+
+
 class DatabaseUnavailable(TransientError):
     """The database did not answer in time."""
 
@@ -119,6 +126,14 @@ class PaymentRequired(SourceRefused):
 
 class Forbidden(SourceRefused):
     """HTTP 403: the access level does not allow this endpoint or operator."""
+
+
+class OperatorRefused(Forbidden):
+    """The access level lacks an operator of the query, such as point_radius."""
+
+
+class ArchiveRefused(Forbidden):
+    """The access level lacks search/all, so a day that is older than the recent window cannot be asked for."""
 
 
 class UsageCapExceeded(SourceRefused):

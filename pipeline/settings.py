@@ -61,6 +61,12 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
+class Sample(_Table):
+    """How many posts of a day are taken where all would be too dear."""
+
+    posts: int = Field(ge=50, le=1_000_000, description="a whole number, 50 or more")
+
+
 class Area(_Table):
     """A named bounding box with a time zone: one table of areas.toml. The field's description is what a refusal asks for."""
 
@@ -77,6 +83,7 @@ class Area(_Table):
     places: Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9A-Za-z]+$")], ...], BeforeValidator(_tuple)] = Field(
         (), description='a list of ids of X places, such as ["457b4814b4240d87"]'
     )
+    sample: Sample | None = Field(None, description="a table such as { posts = 500 }, or no such line: every post")
     raw: bool = Field(False, description="true or false")
 
     @field_validator("timezone")
@@ -123,6 +130,7 @@ class Study(_Table):
     start: Annotated[dt.date, BeforeValidator(_from_settings_error(_day))] = Field(
         description="the first day that counts, such as 2026-11-01"
     )
+    mode: Literal["tweets", "counts"] = Field("tweets", description='one of "tweets", "counts"')
     match: dict[str, object] = Field(description='a rule such as { words = ["tube", "bus"] } or { regex = "delay(s|ed)?" }')
     prior: Prior = Field(Prior(), description="a table such as { alpha = 1.0, beta = 1.0 }")
     forget: float = Field(1.0, gt=0, le=1, description="a number above 0 and at most 1; 1 forgets nothing")
@@ -149,6 +157,9 @@ class XSettings(_Table):
     longest_wait_seconds: float = Field(960.0, ge=0, le=86400, description="seconds, from 0 to 86400")
     archive_search: bool = Field(True, description="true or false")
     recent_days: int = Field(7, ge=1, le=7, description="a whole number from 1 to 7")
+    ask_counts: bool = Field(True, description="true or false")
+    max_posts_per_day: int | None = Field(None, ge=0, description="a whole number, or no such line: no limit")
+    max_usd_per_month: float | None = Field(None, ge=0, description="US dollars, or no such line: no limit")
     settle_minutes: int = Field(90, ge=90, le=100_000, description="a whole number, 90 or more: tweets may be edited for an hour")
 
     @property
@@ -186,6 +197,12 @@ class LoadSettings(_Table):
     raw: bool = Field(False, description="true or false")
 
 
+class ContentSettings(_Table):
+    """[content]: how long what people wrote is kept."""
+
+    retention_days: int | None = Field(None, ge=1, le=100_000, description="a whole number of days, or no such line: for good")
+
+
 class SandboxSettings(_Table):
     """[sandbox]: the made-up city."""
 
@@ -206,6 +223,7 @@ class Settings(_Table):
     database: DatabaseSettings
     imports: ImportSettings
     load: LoadSettings
+    content: ContentSettings
     sandbox: SandboxSettings
     database_url: SecretStr | None = None
     bearer_token: SecretStr | None = None
@@ -246,6 +264,7 @@ _SECTIONS: Final[dict[str, tuple[str, type[_Table]]]] = {
     "database": ("database", DatabaseSettings),
     "import": ("imports", ImportSettings),
     "load": ("load", LoadSettings),
+    "content": ("content", ContentSettings),
     "sandbox": ("sandbox", SandboxSettings),
 }
 
