@@ -21,6 +21,7 @@ import psycopg2
 from psycopg2 import errorcodes
 
 from pipeline import database, embedded
+from pipeline.errors import BudgetReached
 from pipeline.settings import Settings
 
 logger = logging.getLogger("geobeta")
@@ -62,7 +63,8 @@ def running(settings: Settings, task: str, parameters: Mapping[str, object], rev
         yield run
     except BaseException as error:
         said = without_secrets(settings, f"{type(error).__name__}: {error}")[:ERROR_LENGTH]
-        _quietly(settings, lambda cursor: _end(cursor, run, "failed", said))
+        status = "stopped" if isinstance(error, BudgetReached) else "failed"
+        _quietly(settings, lambda cursor: _end(cursor, run, status, said))
         raise
     else:
         _quietly(settings, lambda cursor: _end(cursor, run, "done", None))

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline import database, ledger
+from pipeline.errors import BudgetReached
 from pipeline.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -121,3 +122,11 @@ def test_parameters_that_json_does_not_know_are_written_as_text(make_settings: C
     with ledger.running(settings, "ImportArchive", {"path": Path("/a"), "odd": "\x00"}, None):
         pass
     assert runs(settings)[0]["parameters"] == {"path": "/a", "odd": "\ufffd"}
+
+
+def test_a_run_that_the_budget_stopped_has_not_failed(make_settings: Callable[..., Settings]) -> None:
+    """Its status says so: nobody has to mend anything."""
+    settings = make_settings()
+    with pytest.raises(BudgetReached), ledger.running(settings, "ExtractTweets", {}, None):
+        raise BudgetReached("all spent", todo="wait")
+    assert [(row["status"], row["error"].splitlines()[0]) for row in runs(settings)] == [("stopped", "BudgetReached: all spent")]

@@ -119,3 +119,9 @@ comment on column tombstones.id_key is 'Keyed hash of the tweet''s id, 32 hexade
 comment on column tombstones.reason is 'deleted, bounced, protected, suspended, scrub_geo …';
 comment on column tombstones.source is 'Who said so: compliance, or the name of a file.';
 comment on column tombstones.noted_at is 'When.';
+
+-- a night that the budget stopped has not failed: nothing is wrong, and it goes on by itself
+alter table task_runs drop constraint task_runs_status_check;
+alter table task_runs add constraint task_runs_status_check check (status in ('running', 'done', 'failed', 'killed', 'stopped'));
+comment on column task_runs.status is
+    'running, done, failed, killed (its process was gone when the next run looked), or stopped (by the budget: it goes on when that allows).';

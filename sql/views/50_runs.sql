@@ -18,7 +18,7 @@ comment on view runs is 'Every run of a task: when, how long, with what result.'
 comment on column runs.run_id is 'The run''s name, as in partitions.run_id.';
 comment on column runs.task is 'The task''s name.';
 comment on column runs.parameters is 'Its parameters.';
-comment on column runs.status is 'running, done, failed or killed.';
+comment on column runs.status is 'running, done, failed, killed, or stopped by the budget.';
 comment on column runs.started_at is 'When it began.';
 comment on column runs.ended_at is 'When it ended; for killed: when that was found out.';
 comment on column runs.seconds is 'How long it took.';
