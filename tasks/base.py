@@ -16,6 +16,7 @@ from pipeline import configuration, ledger
 from pipeline.errors import PipelineError, named_disk_errors
 from pipeline.progress import Progress
 from pipeline.settings import Settings
+from tasks import exit_code
 from tasks.reporting import reporting
 
 logger = logging.getLogger("geobeta")
@@ -29,6 +30,7 @@ def settings() -> Settings:
     if _settings is None:
         found = configuration.load()
         configuration.check_data_folder(found)
+        exit_code.watch(found.data)
         _settings = found
     return _settings
 
@@ -75,10 +77,17 @@ class Stage(luigi.Task):
 
     def on_failure(self, exception: BaseException) -> str:
         """What the Luigi page shows of a failure: plain words where the error is one of ours, else the traceback."""
+        exit_code.note(settings().data, exception)
         if isinstance(exception, PipelineError):
             said = f"{type(exception).__name__}: {exception}".splitlines()
             return "\n".join(_wrapped(line) for line in said)
         return "".join(traceback.format_exception(exception))
+
+
+@luigi.Task.event_handler(luigi.Event.BROKEN_TASK)
+def _could_not_be_scheduled(task: luigi.Task, exception: BaseException) -> None:
+    if _settings is not None:
+        exit_code.note(_settings.data, None)
 
 
 def in_words(outcome: Mapping[str, Any]) -> str:
