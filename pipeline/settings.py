@@ -153,6 +153,7 @@ class XSettings(_Table):
 
     page_size: int | None = Field(None, ge=10, le=500, description="a whole number from 10 to 500, or no such line: the endpoint's largest")
     timeout_seconds: float = Field(30.0, gt=0, le=600, description="seconds, above 0 and at most 600")
+    answer_seconds: float = Field(120.0, gt=0, le=3600, description="seconds, above 0 and at most 3600")
     attempts: int = Field(6, ge=1, le=100, description="a whole number from 1 to 100")
     longest_wait_seconds: float = Field(960.0, ge=0, le=86400, description="seconds, from 0 to 86400")
     archive_search: bool = Field(True, description="true or false")

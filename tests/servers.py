@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -22,7 +24,10 @@ JSON_KIND = {"content-type": "application/json; charset=utf-8"}
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `cut`: so many bytes of the body are sent, then the connection breaks. `hang`: seconds of silence before it."""
+    """One answer. `cut`: so many bytes of the body are sent, then the connection breaks. `hang`: seconds of silence before it.
+
+    `drip`: seconds of silence before each byte of the body. `unsized`: no length is told, so the end of the line is the end of the body.
+    """
 
     status: int = 200
     document: Any = None
@@ -30,6 +35,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     hang: float = 0.0
+    drip: float = 0.0
+    unsized: bool = False
 
     @property
     def content(self) -> bytes:
@@ -75,15 +82,33 @@ class ScriptedServer(ThreadingHTTPServer):
         with self.lock:
             self.seen.append(seen)
             number = len(self.seen)
-        return self.script.get(number) or Reply(document=self.page(seen.parameters))
+        if number in self.script:
+            return self.script[number]
+        return Reply(document=self.counted(seen.parameters) if "granularity" in seen.parameters else self.page(seen.parameters))
+
+    def counted(self, parameters: dict[str, str]) -> dict[str, Any]:
+        """The counts that these parameters ask for, of the same posts."""
+        start, end = (_read(parameters[name]) for name in ("start_time", "end_time"))
+        step = timedelta(minutes=1) if parameters["granularity"] == "minute" else timedelta(hours=1)
+        edges = [start + step * number for number in range(math.ceil((end - start) / step))] + [end]
+        posts = [_written(post) for post in self.between(start, end)]
+        numbers = [sum(first <= at < last for at in posts) for first, last in itertools.pairwise(edges)]
+        data = [
+            {"start": _shown(first), "end": _shown(last), "tweet_count": number}
+            for (first, last), number in zip(itertools.pairwise(edges), numbers, strict=True)
+        ]
+        return {"data": data, "meta": {"total_tweet_count": sum(numbers)}}
+
+    def between(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        """The posts of a span, newest first: evenly over it, whatever its length."""
+        step = (end - start) / max(self.posts, 1)
+        return [_post(end - step * (number + 0.5), number) for number in range(self.posts)]
 
     def page(self, parameters: dict[str, str]) -> dict[str, Any]:
         """The page that these parameters ask for."""
-        start, end = (datetime.strptime(parameters[name], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) for name in ("start_time", "end_time"))
+        start, end = (_read(parameters[name]) for name in ("start_time", "end_time"))
         size, first = int(parameters["max_results"]), int(parameters.get("next_token", "t0")[1:])
-        step = (end - start) / max(self.posts, 1)
-        posts = [_post(end - step * (number + 0.5), number) for number in range(self.posts)]
-        posts = [post for post in posts if int(post["id"]) < int(parameters.get("until_id", 1 << 63))]
+        posts = [post for post in self.between(start, end) if int(post["id"]) < int(parameters.get("until_id", 1 << 63))]
         shown = posts[first : first + size]
         meta: dict[str, Any] = {"result_count": len(shown)}
         if first + size < len(posts):
@@ -91,9 +116,21 @@ class ScriptedServer(ThreadingHTTPServer):
         return {"data": shown, "meta": meta} if shown else {"meta": meta}
 
 
+def _read(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def _shown(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+def _written(post: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(post["created_at"])
+
+
 def _post(at: datetime, number: int) -> dict[str, Any]:
     name = (int(at.timestamp() * 1000) - EPOCH_MS) << 22 | number % 4096
-    return {"id": str(name), "text": f"made-up post {number}", "created_at": f"{at:%Y-%m-%dT%H:%M:%S}.000Z", "author_id": str(number % 7)}
+    return {"id": str(name), "text": f"made-up post {number}", "created_at": _shown(at), "author_id": str(number % 7)}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -113,13 +150,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("date", self.date_time_string())
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("content-length", str(len(reply.content)))
+        if not reply.unsized:
+            self.send_header("content-length", str(len(reply.content)))
         self.end_headers()
+        content = reply.content[: reply.cut]
         with contextlib.suppress(OSError):
-            self.wfile.write(reply.content if reply.cut is None else reply.content[: reply.cut])
-            self.wfile.flush()
-        if reply.cut is not None:
+            for piece in (content[place : place + 1] for place in range(len(content))) if reply.drip else [content]:
+                time.sleep(reply.drip)
+                self.wfile.write(piece)
+                self.wfile.flush()
+        if reply.cut is not None or reply.unsized:
             self.close_connection = True
+
+    def finish(self) -> None:
+        # who asked may have hung up meanwhile
+        with contextlib.suppress(OSError):
+            super().finish()
 
     def log_message(self, format: str, *arguments: Any) -> None:
         pass

@@ -7,7 +7,7 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pipeline.days import Window
 from pipeline.errors import (
     BadRequest,
+    BudgetReached,
     Forbidden,
     MissingData,
     PaymentRequired,
@@ -175,6 +176,23 @@ def test_a_hang_ends_at_the_timeout(api: ScriptedServer) -> None:
     api.script[1] = Reply(document={"meta": {}}, hang=2.0)
     assert ask(make_client(api, timeout_seconds=0.5)).posts == 25
     assert len(api.seen) == 2
+
+
+@pytest.mark.parametrize("unsized", [False, True])
+def test_an_answer_that_comes_in_drops_ends_at_its_deadline(api: ScriptedServer, unsized: bool) -> None:
+    """A byte every tenth of a second is within every timeout between two bytes, and would last for minutes."""
+    api.script[1] = Reply(document={"meta": {"result_count": 0}, "data": ["x" * 600]}, drip=0.1, unsized=unsized)
+    began = time.monotonic()
+    assert ask(make_client(api, timeout_seconds=5.0, answer_seconds=0.6)).posts == 25
+    assert 0.6 <= time.monotonic() - began < 5
+    assert len(api.seen) == 2
+
+
+def test_a_slow_answer_that_is_whole_in_time_is_taken(api: ScriptedServer) -> None:
+    """The deadline is no timeout between two bytes."""
+    api.script[1] = Reply(body=b'{"meta": {}}', drip=0.05)
+    assert ask(make_client(api, answer_seconds=30.0)).posts == 0
+    assert len(api.seen) == 1
 
 
 def test_nobody_there_is_told_with_the_address() -> None:
@@ -344,3 +362,131 @@ def test_https_to_a_server_without_it_is_for_a_person(api: ScriptedServer) -> No
     """X_BASE_URL is what is wrong."""
     with pytest.raises(UnexpectedAnswer, match="answers without encryption"):
         ask(make_client(api, base_url=api.url.replace("http:", "https:")))
+
+
+def counts(client: x_api.Client, endpoint: x_api.Endpoint = x_api.COUNTS_RECENT, **changes: Any) -> x_api.Counts:
+    """One page of counts of the one query."""
+    return client.counts(endpoint, QUERY, WINDOW, **changes)
+
+
+@pytest.mark.parametrize("endpoint", [x_api.COUNTS_RECENT, x_api.COUNTS_ALL])
+def test_counts_are_asked_for_by_the_hour(api: ScriptedServer, endpoint: x_api.Endpoint) -> None:
+    """Path, window, granularity, and nothing that search alone knows; the buckets oldest first."""
+    found = counts(make_client(api), endpoint)
+    [seen] = api.seen
+    assert seen.path == f"/2/tweets/{endpoint.name}"
+    assert seen.parameters == {
+        "query": QUERY,
+        "start_time": "2026-11-20T06:00:00Z",
+        "end_time": "2026-11-21T06:00:00Z",
+        "granularity": "hour",
+    }
+    assert (len(found.buckets), found.total, found.next_token) == (24, 25, None)
+    assert found.buckets[0].start == WINDOW.start
+    assert found.buckets[-1].end == WINDOW.end
+    assert sum(bucket.posts for bucket in found.buckets) == 25
+
+
+def test_the_next_page_of_counts_is_asked_for_by_its_token(api: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
+    """As next_token, which tweepy's Paginator gets wrong; the body is kept as received."""
+    entry = b'{"end":"2026-11-20T07:00:00.000Z",  "start":"2026-11-20T06:00:00.000Z","tweet_count":7}'
+    body = b'{"data":[' + entry + b'],"meta":{"total_tweet_count":7,"next_token":"n1"}}'
+    api.script[1] = Reply(body=body)
+    client = make_client(api)
+    found = counts(client, x_api.COUNTS_ALL)
+    assert (found.body, found.next_token) == (body, "n1")
+    counts(client, x_api.COUNTS_ALL, next_token="n1", granularity="minute")
+    assert api.seen[1].parameters["next_token"] == "n1"
+    assert "Unexpected parameter" not in caplog.text
+
+
+def test_renamed_counts_are_read(api: ScriptedServer) -> None:
+    """post_count and total_post_count, as the description of 2026-08-07 calls them."""
+    entry = {"start": "2026-11-20T06:00:00.000Z", "end": "2026-11-20T07:00:00.000Z", "post_count": 3}
+    api.script[1] = Reply(document={"data": [entry], "meta": {"total_post_count": 3}})
+    found = counts(make_client(api))
+    assert (found.total, found.buckets[0].posts) == (3, 3)
+
+
+def test_a_page_with_renamed_fields_is_read(api: ScriptedServer) -> None:
+    """What paging needs has kept its names."""
+    post = {"id": "30", "edit_history_post_ids": ["30"], "created_at": "2026-11-20T06:00:00.000Z"}
+    api.script[1] = Reply(document={"data": [post], "includes": {"posts": []}, "meta": {"next_token": "t1"}})
+    page = ask(make_client(api))
+    assert (page.posts, page.oldest_id, page.next_token, page.written) == (1, 30, "t1", ((30, "2026-11-20T06:00:00.000Z"),))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b'{"data": []}',
+        b'{"meta": {"total_tweet_count": 0}}',
+        b'{"data": [], "meta": {}}',
+        b'{"data": [{"start": "x", "end": "y", "tweet_count": 1}], "meta": {"total_tweet_count": 1}}',
+        b'{"data": [{"start": "2026-11-20T06:00:00Z", "end": "2026-11-20T07:00:00Z"}], "meta": {"total_tweet_count": 1}}',
+        b'{"data": [7], "meta": {"total_tweet_count": 1}}',
+    ],
+)
+def test_counts_of_another_shape_are_unexpected(api: ScriptedServer, body: bytes) -> None:
+    """A number that is not there is never taken for nought."""
+    api.script[1] = Reply(body=body)
+    with pytest.raises(UnexpectedAnswer):
+        counts(make_client(api))
+
+
+@pytest.mark.parametrize("reply", PASSING.values(), ids=PASSING.keys())
+def test_counts_are_as_patient_as_search(api: ScriptedServer, reply: Reply) -> None:
+    """The same faults, the same attempts."""
+    api.script = {1: reply, 2: reply}
+    assert counts(make_client(api)).total == 25
+    assert len(api.seen) == 3
+
+
+class Book:
+    """An account that writes down what it is told, and refuses after `most` requests."""
+
+    def __init__(self, most: int = 99) -> None:
+        self.most = most
+        self.told: list[tuple[Any, ...]] = []
+
+    def before(self, endpoint: str, posts_at_most: int) -> None:
+        if sum(entry[0] == "before" for entry in self.told) >= self.most:
+            raise BudgetReached("no more", retry_after=0.0)
+        self.told.append(("before", endpoint, posts_at_most))
+
+    def after(self, endpoint: str, post_ids: Sequence[int] | None, answered: bool) -> None:
+        self.told.append(("after", endpoint, None if post_ids is None else list(post_ids), answered))
+
+
+@pytest.mark.parametrize(
+    ("reply", "answered"),
+    [
+        (Reply(status=503, document={}), False),
+        (Reply(status=429, document={}), False),
+        (Reply(body=b"<html>"), True),
+        (Reply(document={"data": [{"id": "1"}] * 50, "meta": {}}, cut=100), True),
+        (Reply(document={}, hang=1.5), False),
+    ],
+)
+def test_the_account_is_told_of_every_request(api: ScriptedServer, reply: Reply, answered: bool) -> None:
+    """Before it goes out and after it is over, retries included; what nobody can tell is not guessed."""
+    book = Book()
+    api.script = {1: reply, 2: Reply(document={"data": [{"id": "30"}, {"id": "9"}], "meta": {}})}
+    ask(make_client(api, account=book, timeout_seconds=0.5), page_size=20)
+    name = "search/recent"
+    assert book.told == [("before", name, 20), ("after", name, None, answered), ("before", name, 20), ("after", name, [30, 9], True)]
+    counts(make_client(api, account=book))
+    assert book.told[4:] == [("before", "counts/recent", 0), ("after", "counts/recent", [], True)]
+
+
+def test_a_refusal_by_the_account_sends_nothing_and_is_not_repeated(api: ScriptedServer) -> None:
+    """The budget does not come back by waiting a second."""
+    book = Book(most=1)
+    client = make_client(api, account=book)
+    ask(client)
+    with pytest.raises(BudgetReached):
+        ask(client)
+    assert len(api.seen) == 1
+    assert client.waits.count == 0
+    assert len(book.told) == 2

@@ -7,24 +7,41 @@ Every oddity below comes from shared facts (x-api.md) or from tweepy 4.17's sour
 from __future__ import annotations
 
 import fcntl
-import json
-import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import requests
 import tenacity
 import tweepy
 
 from pipeline.days import Window
-from pipeline.errors import MissingData, PipelineError, SettingsError, SourceUnavailable, TransientError, UnexpectedAnswer
+from pipeline.errors import BudgetReached, MissingData, PipelineError, SettingsError, TransientError
 from pipeline.progress import Progress, silent
 from pipeline.sources import x_answers
-from pipeline.sources.x_adapter import HOST, Adapter
+from pipeline.sources.x_adapter import HOST, Adapter, hush
+from pipeline.sources.x_pages import Bucket, Counts, Page, read, read_counts
+
+__all__ = [
+    "ALL",
+    "COUNTS_ALL",
+    "COUNTS_OF",
+    "COUNTS_RECENT",
+    "ENDPOINTS",
+    "RECENT",
+    "Account",
+    "Bucket",
+    "Client",
+    "Counts",
+    "Endpoint",
+    "Page",
+    "endpoint_for",
+    "keep_pace",
+    "queries",
+]
 
 #: Version of what is asked for (fields, query form): part of the extraction's revision.
 CODE: Final = 1
@@ -54,9 +71,10 @@ RECENT_MARGIN: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One of the two search endpoints and its limits."""
+    """A search or counts endpoint and its limits."""
 
     name: str
+    #: posts; 0 where it gives none
     largest_page: int
     query_length: int
     #: seconds that must lie between two requests
@@ -65,7 +83,34 @@ class Endpoint:
 
 RECENT: Final = Endpoint("search/recent", 100, 512, 0.0)
 ALL: Final = Endpoint("search/all", 500, 1024, 1.0)
+#: The two that give posts.
 ENDPOINTS: Final = {endpoint.name: endpoint for endpoint in (RECENT, ALL)}
+
+#: 31 days a page (facts/x-api.md); of the one second between two requests of search/all nothing is said for counts.
+COUNTS_RECENT: Final = Endpoint("counts/recent", 0, 512, 0.0)
+COUNTS_ALL: Final = Endpoint("counts/all", 0, 1024, 0.0)
+#: The counts endpoint that reaches as far back as a search endpoint and takes as long a query.
+COUNTS_OF: Final = {RECENT: COUNTS_RECENT, ALL: COUNTS_ALL}
+
+#: tweepy's method for each.
+_METHODS: Final = {
+    RECENT.name: "search_recent_tweets",
+    ALL.name: "search_all_tweets",
+    COUNTS_RECENT.name: "get_recent_tweets_count",
+    COUNTS_ALL.name: "get_all_tweets_count",
+}
+
+_Answer = TypeVar("_Answer", Page, Counts)
+
+
+class Account(Protocol):
+    """Who is told of every request, to keep a budget: `after` once for every `before` that did not raise (pipeline/spend.py)."""
+
+    def before(self, endpoint: str, posts_at_most: int) -> None:
+        """A request is about to go out, which gives so many posts at most. May raise BudgetReached; then it does not go out."""
+
+    def after(self, endpoint: str, post_ids: Sequence[int] | None, answered: bool) -> None:
+        """It is over. `post_ids`: the posts received, None where nobody can tell; `answered`: whether X answered with a 2xx."""
 
 
 def endpoint_for(window: Window, now: datetime, *, recent_days: int = 7, archive_search: bool = True) -> Endpoint:
@@ -106,19 +151,6 @@ def queries(clauses: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
     return tuple(f"({' OR '.join(group)}){SUFFIX}" for group in groups)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page as received, and what its reader needs of it."""
-
-    body: bytes
-    status: int
-    posts: int
-    next_token: str | None
-    oldest_id: int | None
-    oldest_at: str | None
-    synthetic: bool
-
-
 @dataclass(slots=True)
 class Waits:
     """How often and how long a client waited before trying again."""
@@ -129,25 +161,29 @@ class Waits:
 
 @dataclass(slots=True)
 class Client:
-    """A patient client of the two search endpoints.
+    """A patient client of the search and counts endpoints.
 
     Args:
         token: the bearer token; it goes into the Authorization header and nowhere else.
         base_url: scheme and host (and path) that stand in for https://api.twitter.com; None for the real one.
         timeout_seconds: for a connection, and between two bytes of an answer.
+        answer_seconds: for a whole answer, from the request to its last byte.
         attempts: how often one page is asked for.
         longest_wait_seconds: a longer wait is not waited but raised.
         pace: a file by which all processes keep the spacing that search/all wants; None: no spacing (the sandbox).
         on_request: called before every request that goes out, retries included.
+        account: is told of the same requests, and may refuse them (BudgetReached, which is not tried again).
     """
 
     token: str = field(repr=False)
     base_url: str | None = None
     timeout_seconds: float = 30.0
+    answer_seconds: float = 120.0
     attempts: int = 6
     longest_wait_seconds: float = 960.0
     pace: Path | None = None
     on_request: Callable[[], None] = lambda: None
+    account: Account | None = None
     progress: Progress = silent
     waits: Waits = field(default_factory=Waits)
     _adapter: Adapter = field(init=False, repr=False)
@@ -156,7 +192,7 @@ class Client:
     def __post_init__(self) -> None:
         _check_token(self.token)
         hush()
-        self._adapter = Adapter(self.base_url, timeout=self.timeout_seconds, on_request=self.on_request)
+        self._adapter = Adapter(self.base_url, timeout=self.timeout_seconds, longest=self.answer_seconds, on_request=self.on_request)
         # wait_on_rate_limit: a 429 without a reset header made it send 975 requests back to back (facts/x-api.md)
         self._tweepy = tweepy.Client(self.token, return_type=requests.Response, wait_on_rate_limit=False)
         session = self._tweepy.session
@@ -189,37 +225,90 @@ class Client:
 
         Raises:
             TransientError: still failing after `attempts`, or the wait would be longer than `longest_wait_seconds`.
+            BudgetReached: the account refused.
             SourceRefused, UnexpectedAnswer: a person is needed.
         """
-        call = self._tweepy.search_recent_tweets if endpoint is RECENT else self._tweepy.search_all_tweets
+        size = min(page_size or endpoint.largest_page, endpoint.largest_page)
         wanted = {
             "start_time": window.start,
             "end_time": window.end,
-            "max_results": min(page_size or endpoint.largest_page, endpoint.largest_page),
+            "max_results": size,
             "next_token": next_token,
             "until_id": until_id,
             "expansions": list(EXPANSIONS),
             "tweet_fields": list(TWEET_FIELDS),
             "place_fields": list(PLACE_FIELDS),
         }
+        return self._patiently(endpoint, query, wanted, size, read)
+
+    def counts(
+        self,
+        endpoint: Endpoint,
+        query: str,
+        window: Window,
+        *,
+        granularity: Literal["minute", "hour", "day"] = "hour",
+        next_token: str | None = None,
+    ) -> Counts:
+        """One page of counts: how many posts of the query were written in each minute, hour or day (of UTC) of the window.
+
+        Args:
+            next_token: from the page before, with everything else unchanged; tweepy's Paginator would send it under a wrong name.
+
+        Raises:
+            As `page`.
+        """
+        wanted: dict[str, object] = {"start_time": window.start, "end_time": window.end, "granularity": granularity}
+        if next_token is not None:
+            wanted["next_token"] = next_token
+        return self._patiently(endpoint, query, wanted, 0, read_counts)
+
+    def _patiently(
+        self,
+        endpoint: Endpoint,
+        query: str,
+        wanted: Mapping[str, object],
+        posts_at_most: int,
+        reader: Callable[[requests.Response], _Answer],
+    ) -> _Answer:
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TransientError),
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, TransientError) and not isinstance(error, BudgetReached)),
             wait=self._wait,
             stop=self._stop,
             sleep=self._sleep,
             before_sleep=self._tell,
             reraise=True,
         )
-        page: Page = retrying(self._once, call, endpoint, query, wanted)
-        return page
+        answer: _Answer = retrying(self._once, endpoint, query, wanted, posts_at_most, reader)
+        return answer
 
-    def _once(self, call: Callable[..., requests.Response], endpoint: Endpoint, query: str, wanted: Mapping[str, object]) -> Page:
+    def _once(
+        self,
+        endpoint: Endpoint,
+        query: str,
+        wanted: Mapping[str, object],
+        posts_at_most: int,
+        reader: Callable[[requests.Response], _Answer],
+    ) -> _Answer:
+        if self.account is not None:
+            self.account.before(endpoint.name, posts_at_most)
+        received: list[int] | None = None
+        self._adapter.forget()
+        try:
+            answer = reader(self._send(endpoint, query, wanted))
+            received = [number for number, _ in answer.written] if isinstance(answer, Page) else []
+            return answer
+        finally:
+            if self.account is not None:
+                self.account.after(endpoint.name, received, self._adapter.answered)
+
+    def _send(self, endpoint: Endpoint, query: str, wanted: Mapping[str, object]) -> requests.Response:
         if endpoint.spacing and self.pace is not None:
             keep_pace(self.pace, endpoint.spacing)
         hush()
-        self._adapter.last = None
         try:
-            response = call(query, **wanted)
+            response: requests.Response = getattr(self._tweepy, _METHODS[endpoint.name])(query, **wanted)
+            return response
         except requests.RequestException as error:
             raise x_answers.unreachable(error, self.base_url or HOST) from error
         except (tweepy.TweepyException, AttributeError, TypeError, ValueError, KeyError) as error:
@@ -228,7 +317,6 @@ class Client:
             if last is None or last.status_code < 300:
                 raise
             raise x_answers.refusal(last, endpoint.name, query) from error
-        return read(response)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -256,44 +344,6 @@ class Client:
             time.sleep(min(left, 15.0))
 
 
-def read(response: requests.Response) -> Page:
-    """Check a 200 and take from it what paging needs.
-
-    Raises:
-        SourceUnavailable: the body is no JSON (a gateway's HTML, a cut answer): trying again may help.
-        UnexpectedAnswer: JSON, but no search answer.
-    """
-    body = response.content
-    try:
-        document = json.loads(body)
-    except ValueError as error:
-        kind = response.headers.get("content-type", "no content type")
-        raise SourceUnavailable(
-            f"got {len(body)} bytes of {kind} that are no whole JSON with status {response.status_code}, wanted a page of posts",
-            todo="usually passes; if not, see whether X_BASE_URL is the API",
-        ) from error
-    meta = document.get("meta") if isinstance(document, dict) else None
-    posts = document.get("data", []) if isinstance(document, dict) else None
-    if not isinstance(meta, dict) or not isinstance(posts, list):
-        told = "; ".join(x_answers.messages(document)) or f"a {type(document).__name__} of {len(body)} bytes"
-        raise UnexpectedAnswer(
-            f"got an answer of status {response.status_code} with {told}, wanted `data` (a list) and `meta`",
-            todo="see whether X_BASE_URL is the API, and whether the API has changed its answers",
-        )
-    named = (post for post in posts if isinstance(post, dict) and str(post.get("id", "")).isdigit())
-    oldest = min(named, key=lambda post: int(post["id"]), default=None)
-    token = meta.get("next_token")
-    return Page(
-        body=body,
-        status=response.status_code,
-        posts=len(posts),
-        next_token=str(token) if token else None,
-        oldest_id=int(oldest["id"]) if oldest else None,
-        oldest_at=oldest.get("created_at") if oldest else None,
-        synthetic=response.headers.get("x-geobeta-synthetic", "").lower() == "true",
-    )
-
-
 def keep_pace(path: Path, spacing: float) -> None:
     """Wait until `spacing` seconds have passed since any process on this machine last passed here with this file.
 
@@ -312,29 +362,6 @@ def keep_pace(path: Path, spacing: float) -> None:
         stream.seek(0)
         stream.truncate()
         stream.write(repr(time.monotonic()))
-
-
-class _NoHeaders(logging.Filter):
-    """Drops tweepy's debug records: they print the Authorization header."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno > logging.DEBUG
-
-
-_NO_HEADERS = _NoHeaders()
-
-
-def hush() -> None:
-    """Keep tweepy from logging the token, whatever level the root or a later logging configuration sets.
-
-    The level spares the formatting; the filter holds where somebody sets the level back.
-    """
-    for name in ("tweepy", "tweepy.client"):
-        logger = logging.getLogger(name)
-        if logger.getEffectiveLevel() < logging.INFO:
-            logger.setLevel(logging.INFO)
-        if _NO_HEADERS not in logger.filters:
-            logger.addFilter(_NO_HEADERS)
 
 
 def _leave(request: requests.PreparedRequest) -> requests.PreparedRequest:
