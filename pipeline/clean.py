@@ -11,7 +11,7 @@ import hmac
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -284,7 +284,17 @@ class _Day:
             "posts": fetched.get("posts", 0),
             "pages": len(fetched.get("pages", ())),
             "requests": fetched.get("requests", 0),
+            "mode": fetched.get("mode", "whole"),
+            "sample": fetched.get("sample"),
+            "hours": _kept_by_hour(fetched.get("hours", ()), self.window, tweets),
         }
+
+
+def _kept_by_hour(hours: Iterable[dict[str, Any]], window: Window, tweets: pa.Table) -> list[dict[str, Any]]:
+    """The hours of X's manifest, each with the number of tweets kept; none where there are none."""
+    since = tweets.column("created_at").to_numpy() - np.datetime64(window.start.replace(tzinfo=None))
+    kept = Counter((since // np.timedelta64(1, "h")).tolist())
+    return [{**hour, "kept": kept[number]} for number, hour in enumerate(hours)]
 
 
 class _Rows:

@@ -7,6 +7,7 @@ by their own text.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
 
     Returns:
         The manifest: trials, matches, retweets (number of tweets), authors (known ones with a trial), evidence (trials and matches
-        by kind), and clean's coverage, coverage_reason and synthetic.
+        by kind), clean's coverage, coverage_reason and synthetic, basis (one of schema.BASES), and for a sample the posts
+        received (sampled) of those that X said there are (population).
 
     Raises:
         MissingData: the day's tweets are not there.
@@ -77,6 +79,7 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
         "coverage": given.get("coverage"),
         "coverage_reason": given.get("coverage_reason"),
         "synthetic": given["synthetic"],
+        **_basis(given),
         "rule_version": rule_version(study),
         "source": source.name.removeprefix("revision="),
         "code_version": CODE_VERSION,
@@ -89,6 +92,14 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
         faults.point("count.publish")
     progress(1.0, f"{study_name} {day}: {counts['matches']:,} of {counts['trials']:,} tweets match")
     return manifest
+
+
+def _basis(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the day's tweets are: all that were found, or a sample of how many posts out of how many."""
+    if given.get("mode", "whole") != "sample":
+        return {"basis": "tweets", "sampled": None, "population": None}
+    received = sum(hour["fetched"] for hour in given["hours"])
+    return {"basis": "sample", "sampled": received, "population": given["sample"]["population"]}
 
 
 def _read(path: Path, *, exact: bool) -> pa.Table:

@@ -6,10 +6,10 @@ What is in the files is clean.py's and count.py's affair; how rows get into a ta
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,7 +37,7 @@ NOT_LOADED = {"searchable", "folded"}
 
 
 def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress = silent) -> int:
-    """Replace one area's day in tweets, discards and coverage; give the number of tweets that are stored.
+    """Replace one area's day in tweets, discards, coverage and coverage_hours; give the number of tweets that are stored.
 
     Where the partition is there at the wanted revision, nothing is written. `raw` is filled only with [load] raw.
 
@@ -57,6 +57,7 @@ def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress 
         Rows("tweets", scope, _labelled(_batches(folder / "tweets.parquet", columns, manifest["rows"], progress), manifest["synthetic"])),
         Rows("discards", scope, _batch({"reason": pa.string(), "rows": pa.int64()}, *manifest["discards"].items())),
         Rows("coverage", scope, _coverage(manifest), digested=False),
+        Rows("coverage_hours", scope, _batch(_HOUR, *map(_hour, manifest.get("hours", ()))), digested=False),
     ]
     with database.transaction(settings) as connection:
 
@@ -177,15 +178,42 @@ def _batch(columns: Mapping[str, pa.DataType], *rows: tuple[object, ...]) -> lis
 
 def _coverage(manifest: Mapping[str, Any]) -> list[pa.RecordBatch]:
     columns = {"coverage": pa.float64(), "reason": pa.string(), "sources": pa.string(), "posts": pa.int64(), "pages": pa.int64()}
-    columns |= {"requests": pa.int64(), "synthetic": pa.bool_()}
+    columns |= {"requests": pa.int64(), "synthetic": pa.bool_(), "mode": pa.string()}
+    columns |= dict.fromkeys(("expected", "fetched", "kept"), pa.int64())
+    hours = manifest.get("hours", ())
     row = (
         manifest["coverage"],
         manifest["coverage_reason"],
         _array(manifest.get("sources") or ()),
         *(manifest.get(name) for name in ("posts", "pages", "requests")),
         bool(manifest["synthetic"]),
+        manifest.get("mode", "whole"),
+        _sum(hours, "expected"),
+        _sum(hours, "fetched"),
+        manifest["rows"],
     )
     return _batch(columns, row)
+
+
+#: coverage_hours as clean's manifest names it: column → (key there, type).
+_HOURS: Final = {
+    "hour": ("start", schema.INSTANT),
+    **{name: (name, pa.int64()) for name in ("seconds", "expected", "fetched", "kept", "pages", "waits", "errors")},
+    **{name: (name, pa.float64()) for name in ("wait_seconds", "observed")},
+    "reason": ("reason", pa.string()),
+}
+_HOUR: Final = {column: kind for column, (_, kind) in _HOURS.items()}
+
+
+def _hour(hour: Mapping[str, Any]) -> tuple[object, ...]:
+    row = {**hour, "start": datetime.fromisoformat(hour["start"]), "reason": hour["reason"] or None}
+    return tuple(row[key] for key, _ in _HOURS.values())
+
+
+def _sum(hours: Sequence[Mapping[str, Any]], name: str) -> int | None:
+    """Over the day; None where an hour's number is not known, or there are no hours."""
+    known = [hour[name] for hour in hours]
+    return None if not known or None in known else sum(known)
 
 
 def _array(texts: object) -> str:
@@ -198,7 +226,12 @@ def _daily(manifest: Mapping[str, Any], rule_version: str, revision: str) -> lis
     whole = ("trials", "matches", "authors", "retweets")
     columns: dict[str, pa.DataType] = dict.fromkeys(whole, pa.int64())
     columns |= {"coverage": pa.float64(), "coverage_reason": pa.string(), "synthetic": pa.bool_()}
-    row = (*(manifest[name] for name in whole), manifest["coverage"], manifest["coverage_reason"], bool(manifest["synthetic"]))
+    columns |= {"basis": pa.string(), "sampled": pa.int64(), "population": pa.int64()}
+    row = (
+        *(manifest[name] for name in whole),
+        *(manifest["coverage"], manifest["coverage_reason"], bool(manifest["synthetic"])),
+        *(manifest.get("basis", "tweets"), manifest.get("sampled"), manifest.get("population")),
+    )
     return _batch({**columns, "rule_version": pa.string(), "revision": pa.string()}, (*row, rule_version, revision))
 
 

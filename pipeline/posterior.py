@@ -17,6 +17,7 @@ from pipeline import copying, count, database, faults, ledger
 from pipeline.copying import Rows
 from pipeline.errors import MissingData
 from pipeline.progress import Progress, silent
+from pipeline.schema import BASES
 from pipeline.settings import Settings, Study
 from pipeline.stats import beta
 from pipeline.stats.sequence import posterior_sequence
@@ -37,6 +38,8 @@ VALUES = pa.schema(
         *((name, pa.int64()) for name in ("trials", "matches", "days", "days_missing", "days_partial")),
         ("coverage", pa.float64()),
         ("synthetic", pa.bool_()),
+        ("basis", pa.string()),
+        ("days_sampled", pa.int64()),
         ("rule_version", pa.string()),
         ("revision", pa.string()),
     ]
@@ -108,7 +111,7 @@ def update(settings: Settings, study_name: str, day: date, *, progress: Progress
 def compute(
     study: Study, counted: Sequence[Mapping[str, Any]], targets: Sequence[date], *, rule_version: str, revision: str
 ) -> list[dict[str, Any]]:
-    """The rows of `targets` from the counts of the days `counted` (keys day, trials, matches, coverage, synthetic; sorted by day)."""
+    """The rows of `targets` from the counts of days: keys day, trials, matches, coverage, synthetic, basis; sorted by day."""
     days = np.array([row["day"] for row in counted], dtype="datetime64[D]")
     at = np.array(targets, dtype="datetime64[D]")
     sums = posterior_sequence(
@@ -135,6 +138,9 @@ def compute(
         coverage = _so_far(np.nan_to_num(known, nan=0.0))[until] / _so_far(~np.isnan(known))[until]
     columns["coverage"] = [None if np.isnan(value) else value for value in coverage.tolist()]
     columns["synthetic"] = _so_far(np.array([row["synthetic"] for row in counted], dtype=np.int64))[until] > 0
+    bases = np.array([BASES.index(row["basis"]) for row in counted])
+    columns["basis"] = [BASES[number] for number in np.maximum.accumulate(bases)[until - 1].tolist()]
+    columns["days_sampled"] = _so_far(bases == BASES.index("sample"))[until]
     columns |= {"rule_version": rule_version, "revision": revision}
     arrays = [pa.array(_column(columns[field.name], len(targets)), field.type) for field in VALUES]
     rows: list[dict[str, Any]] = pa.Table.from_arrays(arrays, schema=VALUES).to_pylist()
@@ -154,7 +160,7 @@ def _current_counts(settings: Settings, connection: sa.Connection, study: Study)
     """The stored counts that today's configuration would give again, by day, sorted."""
     stored = connection.execute(
         sa.text(
-            "select day, trials, matches, daily_counts.coverage, daily_counts.synthetic, partitions.revision as loaded"
+            "select day, trials, matches, daily_counts.coverage, daily_counts.synthetic, basis, partitions.revision as loaded"
             " from daily_counts join partitions using (day)"
             " where study = :study and dataset = 'counts' and name = :study and day >= :start order by day"
         ),
@@ -224,7 +230,7 @@ def reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         said.append("earlier counts restated")
     if not said and differ("days_missing"):
         said.append("the study's start changed")
-    if not said and differ("coverage", "days_partial", "synthetic"):
+    if not said and differ("coverage", "days_partial", "synthetic", "basis", "days_sampled"):
         said.append("coverage or source of earlier days restated")
     return "; ".join(said) or "the area's or the program's version changed"
 

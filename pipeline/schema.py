@@ -6,6 +6,10 @@ import pyarrow as pa
 
 INSTANT = pa.timestamp("us", tz="UTC")
 
+#: What a day's counts are counts of: all tweets found; those of time slices drawn at random; X's own counts, matched by X's rules.
+#: A posterior of several days has the last of these that any of its days has.
+BASES = ("tweets", "sample", "counts")
+
 #: What formats/ make of a raw record: one row a tweet version, for any box and any day.
 RECORDS = pa.schema(
     [

@@ -17,6 +17,16 @@ from pipeline.settings import Settings
 WHOLE = {"coverage": 1.0, "coverage_reason": "", "synthetic": True, "sources": ["sandbox"]}
 
 
+def make_hours(start: dt.datetime, kept: Mapping[int, int] | None = None, **changes: Any) -> list[dict[str, Any]]:
+    """24 hours as clean's manifest tells them, all observed; `kept`: tweets by number of the hour."""
+    hour = {"seconds": 3600, "expected": 2, "fetched": 1, "pages": 1, "waits": 0, "wait_seconds": 0.0, "errors": 0, "observed": 1.0}
+    kept = kept or {}
+    return [
+        {"start": (start + dt.timedelta(hours=number)).isoformat(), **hour, "reason": None, "kept": kept.get(number, 0), **changes}
+        for number in range(24)
+    ]
+
+
 def make_tweet(**changes: Any) -> dict[str, Any]:
     """One valid row of schema.TWEETS; a test changes what it is about."""
     row: dict[str, Any] = dict.fromkeys(TWEETS.names)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from pipeline import checks, database, load, migrations, posterior
 from pipeline.settings import Settings
-from tests.partitions import make_tweet, write_counts, write_tweets
+from tests.partitions import make_hours, make_tweet, write_counts, write_tweets
 
 DAY = dt.date(2026, 11, 5)
 KEYS = ("0" * 32, "1" * 32)
@@ -21,6 +21,8 @@ SPOILS = {
     "counts_author_sums": "update author_counts set trials = trials + 1 where author_key is null",
     "counts_matches_listed": "delete from tweet_matches where tweet_id = (select min(tweet_id) from tweet_matches)",
     "counts_trials_are_tweets": "update tweets set is_retweet = not is_retweet",
+    "hours_add_up": "update coverage_hours set observed = 0.5 where hour = (select min(hour) from coverage_hours)",
+    "hours_kept_are_tweets": "update coverage_hours set kept = kept + 1 where hour = (select min(hour) from coverage_hours)",
     "counts_within_bounds": "alter table daily_counts drop constraint daily_counts_check; update daily_counts set matches = trials + 1",
     "markers_have_rows": "delete from author_counts",
     "rows_have_markers": "delete from partitions where dataset = 'tweets'",
@@ -36,7 +38,10 @@ def loaded(make_settings: Callable[..., Settings]) -> Settings:
     """One day of tweets, counts and a posterior, as the stages load it."""
     settings = make_settings()
     tweets = [make_tweet(tweet_id=number, author_key=KEYS[number % 2]) for number in range(1, 6)]
-    write_tweets(settings, "mexico-city", DAY, [*tweets, make_tweet(tweet_id=6, author_key=None), make_tweet(tweet_id=7, is_retweet=True)])
+    tweets += [make_tweet(tweet_id=6, author_key=None), make_tweet(tweet_id=7, is_retweet=True)]
+    # the local day begins at 06:00 UTC, and all of them were written at 18:30
+    hours = make_hours(dt.datetime(2026, 11, 5, 6, tzinfo=dt.UTC), {12: 7})
+    write_tweets(settings, "mexico-city", DAY, tweets, hours=hours)
     write_counts(settings, "traffic", DAY, {KEYS[0]: (2, 1), KEYS[1]: (3, 2), None: (1, 0)})
     load.tweets(settings, "mexico-city", DAY)
     load.counts(settings, "traffic", DAY)

@@ -48,6 +48,7 @@ def test_published_intervals_cover_the_true_share_as_often_as_they_should(make_s
     """
     settings = make_settings(studies=STUDIES, database=False)
     inside = [list(places.KINDS).index(kind) for kind in places.INSIDE]
+    whole = {"coverage": 1.0, "synthetic": True, "basis": "tweets"}
     verdicts = {name: matched(study.match) for name, study in settings.studies.items()}
     covered: dict[str, list[bool]] = {"95": [], "50": [], "hdi_95": [], "hdi_50": []}
     for seed in range(300):
@@ -56,7 +57,7 @@ def test_published_intervals_cover_the_true_share_as_often_as_they_should(make_s
         texts = [day.text[np.isin(day.kind, inside), 1] for day in draws]
         for name, study in settings.studies.items():
             counted = [
-                {"day": day, "trials": len(found), "matches": int(verdicts[name][found].sum()), "coverage": 1.0, "synthetic": True}
+                {"day": day, "trials": len(found), "matches": int(verdicts[name][found].sum()), **whole}
                 for day, found in zip(DAYS, texts, strict=True)
             ]
             (row,) = posterior.compute(study, counted, DAYS[-1:], rule_version=count.rule_version(study), revision="r")

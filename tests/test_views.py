@@ -14,9 +14,23 @@ from tests.partitions import make_tweet, write_counts, write_tweets
 
 #: A dashboard may rely on these; adding is free, taking away is a new version of the contract.
 PROMISED = {
-    "study_latest": {"study", "question", "area", "day", "share", "lower_95", "upper_95", "trials", "matches", "days", "synthetic"},
-    "study_days": {"study", "day", "share", "lower_50", "upper_50", "lower_95", "upper_95", "day_trials", "day_matches", "day_coverage"},
-    "area_days": {"area", "day", "tweets", "retweets", "point", "place_within", "place_centroid", "coverage", "sources", "synthetic"},
+    "study_latest": {"study", "question", "area", "day", "share", "lower_95", "upper_95", "trials", "matches", "days", "basis"},
+    "study_days": {"study", "day", "share", "lower_50", "upper_50", "lower_95", "upper_95", "day_trials", "day_matches", "basis"},
+    "area_days": {
+        "area",
+        "day",
+        "tweets",
+        "retweets",
+        "point",
+        "place_within",
+        "place_centroid",
+        "coverage",
+        "sources",
+        "mode",
+        "expected",
+        "fetched",
+    },
+    "area_hours": {"area", "day", "hour", "local_time", "expected", "fetched", "kept", "pages", "waits", "errors", "observed", "reason"},
     "posterior_publications": {"study", "day", "published_at", "replaced_at", "reason", "share"},
     "runs": {"task", "parameters", "status", "started_at", "seconds", "rows_out", "requests", "error"},
 }

@@ -43,9 +43,11 @@ comment on column coverage_hours.reason is 'What is missing and why; null where 
 
 alter table daily_counts
     add column basis text not null default 'tweets' check (basis in ('tweets', 'sample', 'counts')),
+    add column sampled bigint,
     add column population bigint;
 comment on column daily_counts.basis is
     'tweets: all that were found; sample: those of time slices drawn at random; counts: X''s own counts, matched by X''s rules, authors unknown.';
+comment on column daily_counts.sampled is 'For a sample: how many different posts were received; else null.';
 comment on column daily_counts.population is 'For a sample: how many posts X said there are in all; else null.';
 
 alter table posteriors

@@ -31,7 +31,12 @@ select
     posteriors.published_at,
     posteriors.revision = first_value(posteriors.revision) over (
         partition by posteriors.study order by posteriors.published_at desc, posteriors.day desc
-    ) as current
+    ) as current,
+    posteriors.basis,
+    posteriors.days_sampled,
+    daily_counts.basis as day_basis,
+    daily_counts.sampled as day_sampled,
+    daily_counts.population as day_population
 from posteriors
 -- counts of a new rule may be there before the share that they lead to
 left join daily_counts
@@ -67,3 +72,8 @@ comment on column study_days.synthetic is 'True where a made-up day is among the
 comment on column study_days.rule_version is 'The rule: studies.rule_version.';
 comment on column study_days.published_at is 'When the share was published.';
 comment on column study_days.current is 'False where the share is of an earlier rule, box or prior than the newest published one: another series.';
+comment on column study_days.basis is 'tweets; sample where any day that counts is one; counts where they are X''s own.';
+comment on column study_days.days_sampled is 'Days that count and are samples.';
+comment on column study_days.day_basis is 'The same of this day alone: tweets, sample or counts.';
+comment on column study_days.day_sampled is 'For a sample: how many different posts were received on this day; else null.';
+comment on column study_days.day_population is 'For a sample: how many posts X said there are on this day in all; else null.';

@@ -19,7 +19,9 @@ select distinct on (study_days.study)
     study_days.days_partial,
     study_days.coverage,
     study_days.synthetic,
-    study_days.published_at
+    study_days.published_at,
+    study_days.basis,
+    study_days.days_sampled
 from study_days
 left join lateral (
     select
@@ -53,3 +55,5 @@ comment on column study_latest.days_partial is 'Days that count but were observe
 comment on column study_latest.coverage is 'Mean coverage of the days that count, where known.';
 comment on column study_latest.synthetic is 'True where a made-up day is among them.';
 comment on column study_latest.published_at is 'When the share was published.';
+comment on column study_latest.basis is 'tweets; sample where any day that counts is one; counts where they are X''s own.';
+comment on column study_latest.days_sampled is 'Days that count and are samples.';

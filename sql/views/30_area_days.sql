@@ -14,7 +14,10 @@ select
     coverage.reason as coverage_reason,
     coverage.sources,
     coverage.requests,
-    coverage.synthetic
+    coverage.synthetic,
+    coverage.mode,
+    coverage.expected,
+    coverage.fetched
 from coverage
 left join lateral (
     select
@@ -48,3 +51,6 @@ comment on column area_days.coverage_reason is 'Why it is not 1 or not known.';
 comment on column area_days.sources is 'Where the tweets came from.';
 comment on column area_days.requests is 'Requests sent to the API for this day.';
 comment on column area_days.synthetic is 'True where they come from the sandbox''s made-up city.';
+comment on column area_days.mode is 'whole: all tweets of the hours observed were asked for; sample: those of time slices drawn at random.';
+comment on column area_days.expected is 'Posts that X''s counts endpoint said there are; null where it was not asked or did not answer.';
+comment on column area_days.fetched is 'Different posts received from X; null for archives alone.';
