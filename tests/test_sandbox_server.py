@@ -217,7 +217,8 @@ def test_the_books_outlive_the_server(tmp_path: Path) -> None:
         log.write('{"endpoint": "search/rec')
     with server.running(WORLD, folder=tmp_path) as second:
         assert get(second, "/sandbox/ledger").json() == before
-    assert before["endpoints"]["search/recent"] == {"requests": 1, "posts": 50, "statuses": {"200": 1}, "dollars": 0.25}
+    tally = {"requests": 1, "posts": 50, "posts_billed": 50, "users_billed": 0, "statuses": {"200": 1}, "dollars": 0.25}
+    assert before["endpoints"]["search/recent"] == tally
 
 
 def test_what_was_asked_for_is_what_was_given(running: server.Server, make_settings: Callable[..., Settings]) -> None:

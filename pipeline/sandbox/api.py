@@ -5,216 +5,94 @@ Rules and their sources: facts/x-api.md. Fields come only when asked for, newest
 
 from __future__ import annotations
 
-import base64
 import bisect
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
 from pipeline import days
+from pipeline.sandbox import asked, names, problems
 from pipeline.sandbox import query as language
+from pipeline.sandbox.asked import ENDPOINTS, GRANULARITIES, Endpoint, Refused, Request, read
 from pipeline.sandbox.city import City, Tweet
 from pipeline.sandbox.places import Place
 from pipeline.sandbox.world import World
-from pipeline.storage import digest
 
-FIRST: Final = datetime(2006, 3, 21, tzinfo=UTC)
-COMMON: Final = frozenset({"query", "start_time", "end_time", "since_id", "until_id", "next_token", "pagination_token"})
-FIELDS: Final = frozenset(
-    {"max_results", "sort_order", "expansions", "tweet.fields", "place.fields", "user.fields", "media.fields", "poll.fields"}
-)
-GRANULARITIES: Final = {"minute": 60, "hour": 3600, "day": 86400}
+__all__ = ["ENDPOINTS", "Answer", "Endpoint", "Refused", "answer", "dumps", "found", "language", "read"]
 
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One endpoint's limits: a rate of so many requests in 15 minutes; days back; characters of a query."""
-
-    name: str
-    rate: int
-    query_length: int
-    days_back: int | None
-    largest_page: int | None = None
-
-
-ENDPOINTS: Final = {
-    f"/2/tweets/{endpoint.name}": endpoint
-    for endpoint in (
-        Endpoint("search/recent", 450, 512, 7, 100),
-        Endpoint("search/all", 300, 1024, None, 500),
-        Endpoint("counts/recent", 300, 512, 7),
-        Endpoint("counts/all", 300, 1024, None),
-    )
-}
+#: What `names` may be: by the request's own words, or (the day after the renaming, or before it) the same for all.
+NAMES: Final = ("by request", "old", "new")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back: status, body, and how many posts are in it (for the ledger)."""
+    """What goes back: status, body, and which posts and users are in it (for the books).
+
+    `headers`: all about rates, where they are not the usual ones. `raw`: a body that is no JSON. `request`: what was asked, for a search's page.
+    """
 
     status: int
     document: dict[str, Any]
-    posts: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
+    post_ids: tuple[int, ...] = ()
+    user_ids: tuple[int, ...] = ()
+    headers: Mapping[str, str] | None = None
+    raw: bytes | None = None
+    request: Request | None = None
+
+    @property
+    def posts(self) -> int:
+        """How many posts are in it."""
+        return len(self.post_ids)
 
 
-class Refused(Exception):
-    """A 400 about one parameter."""
+def answer(
+    world: World,
+    path: str,
+    parameters: Mapping[str, str],
+    *,
+    now: datetime,
+    gone: Collection[int] = (),
+    naming: str = "by request",
+) -> Answer:
+    """The answer to GET `path` with these parameters at `now` (aware).
 
-    def __init__(self, parameter: str, value: str, message: str) -> None:
-        super().__init__(message)
-        self.parameter, self.value, self.message = parameter, value, message
-
-
-@dataclass(frozen=True)
-class Request:
-    """The parameters of a request, checked."""
-
-    endpoint: Endpoint
-    parameters: Mapping[str, str]
-    start: datetime
-    end: datetime
-    since_id: int
-    until_id: int
-    size: int
-    fingerprint: str
-
-
-def answer(world: World, path: str, parameters: Mapping[str, str], *, now: datetime) -> Answer:
-    """The answer to GET `path` with these parameters at `now` (aware)."""
+    Args:
+        gone: ids that a search no longer gives. Counts still count them: they skip the compliance filter of search (facts/x-api.md).
+        naming: one of NAMES.
+    """
     endpoint = ENDPOINTS.get(path)
     if endpoint is None:
-        return Answer(404, problem("Not Found", f"the sandbox has no {path}; it has {', '.join(ENDPOINTS)}", 404))
+        return Answer(404, problems.problem("Not Found", f"the sandbox has no {path}; it has {', '.join(ENDPOINTS)}", 404))
     try:
         request = read(endpoint, parameters, now)
     except Refused as refused:
-        errors = [{"parameters": {refused.parameter: [refused.value]}, "message": refused.message}]
-        # as recorded: the useful words are in errors[].message only
-        document = {
-            "errors": errors,
-            "title": "Invalid Request",
-            "detail": "One or more parameters to your request was invalid.",
-            "type": "https://api.twitter.com/2/problems/invalid-request",
-        }
-        return Answer(400, document)
-    if endpoint.largest_page is None:
-        return _counts(world, request)
-    return _search(world, request)
-
-
-def problem(title: str, detail: str, status: int, kind: str = "about:blank") -> dict[str, Any]:
-    """A problem+json body."""
-    return {"title": title, "detail": detail, "type": kind, "status": status}
-
-
-def read(endpoint: Endpoint, parameters: Mapping[str, str], now: datetime) -> Request:
-    """Check the parameters as the API does.
-
-    Raises:
-        Refused: the first fault found.
-    """
-    known = COMMON | (FIELDS if endpoint.largest_page else {"granularity"})
-    for name in parameters.keys() - known:
-        raise Refused(name, parameters[name], f"The query parameter [{name}] is not one of [{','.join(sorted(known))}]")
-    if "query" not in parameters:
-        raise Refused("query", "", "The `query` query parameter can not be empty")
-    try:
-        language.parse(parameters["query"], limit=endpoint.query_length)
-    except language.QueryRefused as refused:
-        raise Refused("query", parameters["query"], str(refused)) from refused
-    token = parameters.get("next_token") or parameters.get("pagination_token")
-    unchanged = {name: value for name, value in parameters.items() if name not in ("next_token", "pagination_token")}
-    fingerprint = digest(endpoint.name, unchanged)
-    start, end = _window(endpoint, parameters, now)
-    since_id, until_id = _id(parameters, "since_id", 0), _id(parameters, "until_id", 1 << 63)
-    if token:
-        until_id, end = _position(token, fingerprint)
-    return Request(endpoint, parameters, start, end, since_id, until_id, _size(endpoint, parameters), fingerprint)
-
-
-def _window(endpoint: Endpoint, parameters: Mapping[str, str], now: datetime) -> tuple[datetime, datetime]:
-    oldest = FIRST if endpoint.days_back is None else now - timedelta(days=endpoint.days_back)
-    default_start = oldest if endpoint.days_back else now - timedelta(days=30)
-    start = _time(parameters, "start_time", default_start)
-    end = _time(parameters, "end_time", (now - timedelta(seconds=30)).replace(microsecond=0))
-    shown = parameters.get("start_time", "")
-    if start >= end:
-        raise Refused("start_time", shown, f"Invalid 'start_time':'{shown}'. 'start_time' must be before 'end_time'")
-    if start < oldest:
-        raise Refused("start_time", shown, f"Invalid 'start_time':'{shown}'. 'start_time' must be on or after {oldest:%Y-%m-%dT%H:%MZ}.")
-    if end > now - timedelta(seconds=10):
-        shown = parameters["end_time"]
-        raise Refused(
-            "end_time", shown, f"Invalid 'end_time':'{shown}'. 'end_time' must be a minimum of 10 seconds prior to the request time."
-        )
-    return start, end
-
-
-def _time(parameters: Mapping[str, str], name: str, default: datetime) -> datetime:
-    if name not in parameters:
-        return default
-    try:
-        return datetime.strptime(parameters[name].replace(".000Z", "Z"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError as error:
-        message = f"The `{name}` query parameter value [{parameters[name]}] is not a valid date of the form YYYY-MM-DDTHH:mm:ssZ"
-        raise Refused(name, parameters[name], message) from error
-
-
-def _id(parameters: Mapping[str, str], name: str, default: int) -> int:
-    value = parameters.get(name, str(default))
-    if not (value.isascii() and value.isdigit() and len(value) <= 19):
-        raise Refused(name, value, f"The `{name}` query parameter value [{value}] does not match ^[0-9]{{1,19}}$")
-    return int(value)
-
-
-def _size(endpoint: Endpoint, parameters: Mapping[str, str]) -> int:
-    if endpoint.largest_page is None:
-        return 0
-    value = parameters.get("max_results", "10")
-    if not value.isdigit() or not 10 <= int(value) <= endpoint.largest_page:
-        message = f"The `max_results` query parameter value [{value}] is not between 10 and {endpoint.largest_page}"
-        raise Refused("max_results", value, message)
-    return int(value)
-
-
-# ---- tokens: everything that the next page needs stands in them, so they never expire --------------------------------------
-
-
-def _token(fingerprint: str, below: int, end: datetime) -> str:
-    text = f"{fingerprint}.{below}.{int(end.timestamp())}"
-    return "sb" + base64.b32encode(text.encode()).decode().rstrip("=").lower()
-
-
-def _position(token: str, fingerprint: str) -> tuple[int, datetime]:
-    try:
-        text = base64.b32decode(token.removeprefix("sb").upper() + "=" * (-len(token.removeprefix("sb")) % 8)).decode()
-        owner, below, end = text.split(".")
-        if owner != fingerprint:
-            raise ValueError
-        return int(below), datetime.fromtimestamp(int(end), UTC)
-    except ValueError as error:
-        raise Refused("next_token", token, f"Invalid 'next_token':'{token}'. It does not belong to this request") from error
+        return Answer(400, refused.document)
+    made = _counts(world, request) if endpoint.largest_page is None else _search(world, request, gone)
+    if naming == "new" or (naming == "by request" and request.renamed):
+        return replace(made, document=names.renamed(made.document))
+    return made
 
 
 # ---- search -----------------------------------------------------------------------------------------------------------------
 
 
-def found(world: World, request: Request) -> tuple[Tweet, ...]:
-    """The tweets that the request asks for, newest first."""
+def found(world: World, request: Request, gone: Collection[int] = ()) -> tuple[Tweet, ...]:
+    """The tweets that the request asks for, newest first, but for those that are gone."""
     first, last = int(request.start.timestamp()), int(request.end.timestamp())
     tweets = _answers(world, request.parameters["query"], first, last)
     newest = bisect.bisect_right(tweets, -request.until_id, key=lambda tweet: -tweet.id)
     oldest = bisect.bisect_left(tweets, -request.since_id, key=lambda tweet: -tweet.id)
-    return tweets[newest:oldest]
+    rest = tweets[newest:oldest]
+    return tuple(tweet for tweet in rest if tweet.id not in gone) if gone else rest
 
 
 @lru_cache(maxsize=32)
 def _answers(world: World, query: str, first: int, last: int) -> tuple[Tweet, ...]:
     """All answers to a query in a window, newest first: kept, for its next page will be asked for at once."""
-    test = language.parse(query).test
+    test = language.parse(query, containment=world.containment).test
     return tuple(sorted((tweet for tweet in _between(world.cities, first, last) if test(tweet)), key=lambda tweet: -tweet.id))
 
 
@@ -237,23 +115,30 @@ def _touches(city: City, day: date, first: int, last: int) -> bool:
     return window.start.timestamp() < last and window.end.timestamp() + 3600 > first
 
 
-def _search(world: World, request: Request) -> Answer:
-    wanted = frozenset(request.parameters.get("tweet.fields", "").split(","))
-    tweets = found(world, request)
+def _search(world: World, request: Request, gone: Collection[int]) -> Answer:
+    tweets = found(world, request, gone)
     page, more = tweets[: request.size], len(tweets) > request.size
     meta: dict[str, Any] = {"result_count": len(page)}
     document: dict[str, Any] = {}
+    users: tuple[int, ...] = ()
     if page:
         meta = {"newest_id": str(page[0].id), "oldest_id": str(page[-1].id), **meta}
-        document["data"] = [_post(tweet, wanted) for tweet in page]
-        if "geo.place_id" in request.parameters.get("expansions", "").split(","):
+        document["data"] = [_post(tweet, request.listed("tweet.fields")) for tweet in page]
+        includes: dict[str, Any] = {}
+        expansions = request.listed("expansions")
+        if "geo.place_id" in expansions:
             places = {tweet.place.id: tweet.place for tweet in page}
-            place_fields = frozenset(request.parameters.get("place.fields", "").split(","))
-            document["includes"] = {"places": [_place(place, place_fields) for place in places.values()]}
-    if more:
-        meta["next_token"] = _token(request.fingerprint, page[-1].id, request.end)
+            includes["places"] = [_place(place, request.listed("place.fields")) for place in places.values()]
+        if "author_id" in expansions:
+            users = tuple(dict.fromkeys(tweet.author for tweet in page))
+            includes["users"] = [{"id": str(user), "name": f"Made up {user}", "username": f"made_up_{user % 10**6}"} for user in users]
+        if includes:
+            document["includes"] = includes
+    # by relevancy there is one page only (facts/x-api.md)
+    if more and request.parameters.get("sort_order") != "relevancy":
+        meta["next_token"] = asked.token(request, page[-1].id)
     document["meta"] = meta
-    return Answer(200, document, len(page))
+    return Answer(200, document, tuple(tweet.id for tweet in page), users, request=request)
 
 
 def _post(tweet: Tweet, wanted: frozenset[str]) -> dict[str, Any]:
@@ -295,17 +180,13 @@ def _place(place: Place, wanted: frozenset[str]) -> dict[str, Any]:
 
 
 def _counts(world: World, request: Request) -> Answer:
-    granularity = request.parameters.get("granularity", "hour")
-    if granularity not in GRANULARITIES:
-        message = f"The `granularity` query parameter value [{granularity}] is not one of [minute,hour,day]"
-        return Answer(400, {"errors": [{"message": message}], "title": "Invalid Request", "detail": message})
-    step = GRANULARITIES[granularity]
+    step = GRANULARITIES[request.parameters.get("granularity", "hour")]
     first, last = int(request.start.timestamp()), int(request.end.timestamp())
     token = None
     if request.endpoint.days_back is None and last - first > 31 * 86400:
         # 31 days a page, newest first
         first = last - 31 * 86400
-        token = _token(request.fingerprint, 1 << 63, datetime.fromtimestamp(first, UTC))
+        token = asked.token(request, 1 << 63, end=datetime.fromtimestamp(first, UTC))
     edges = [first, *range(first - first % step + step, last, step), last]
     counts = [0] * (len(edges) - 1)
     for tweet in found(world, request):

@@ -1,4 +1,4 @@
-"""The sandbox over HTTP: loopback only, one thread a connection, ends by itself when nobody asks. What it answers is api.py's affair.
+"""The sandbox over HTTP: loopback only, one thread a connection, ends by itself when nobody asks. What it answers is service.py's affair.
 
 python -m pipeline.sandbox.server --world FILE [--port N] [--idle-exit SECONDS] [--folder FOLDER]
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hmac
 import json
 import os
 import secrets
@@ -15,22 +14,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from typing import TYPE_CHECKING, Any
 
 from pipeline.sandbox import api
 from pipeline.sandbox.books import Books
+from pipeline.sandbox.faults import Script
+from pipeline.sandbox.handler import Handler
+from pipeline.sandbox.service import Service
 from pipeline.sandbox.world import World
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
-#: Requests are rated in windows of 15 minutes.
-RATE_SECONDS: Final = 900
+__all__ = ["Server", "api", "main", "run", "running", "serve"]
 
 
 class Server(ThreadingHTTPServer):
@@ -41,6 +40,7 @@ class Server(ThreadingHTTPServer):
         port: 0 for any that is free.
         folder: where the request log goes; None keeps none. `/sandbox/health` tells it, so that a client knows whose sandbox this is.
         idle_exit: seconds without a request after which it shuts down; None: never.
+        options: faults, clock, enforce_limits, monthly_posts, naming: see Service.
     """
 
     daemon_threads = True
@@ -48,21 +48,51 @@ class Server(ThreadingHTTPServer):
     # a burst of clients must not be refused
     request_queue_size = 64
 
-    def __init__(self, world: World, *, port: int = 0, folder: Path | None = None, idle_exit: float | None = None) -> None:
+    def __init__(self, world: World, *, port: int = 0, folder: Path | None = None, idle_exit: float | None = None, **options: Any) -> None:
+        self.service = Service(world, folder=folder, **options)
         super().__init__(("127.0.0.1", port), Handler)
-        self.world = world
         self.folder = folder
         self.idle_exit = idle_exit
-        self.books = Books(folder / "requests.log" if folder else None)
         self.key = secrets.token_hex(16)
         self.last_request = time.monotonic()
-        self._rates: dict[tuple[str, int], int] = {}
-        self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
         """The base URL."""
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def books(self) -> Books:
+        """What was asked, given and billed."""
+        return self.service.books
+
+    @property
+    def faults(self) -> Script:
+        """The script that is being played; a new one counts requests from 1 again."""
+        return self.service.play.script
+
+    @faults.setter
+    def faults(self, script: Script | None) -> None:
+        self.service.set_faults(script or Script())
+
+    @property
+    def gone(self) -> dict[int, str]:
+        """Id → reason of what searches give no more; to be changed at will."""
+        return self.service.gone
+
+    @property
+    def requests(self) -> int:
+        """Requests to the API since the script was set."""
+        return self.service.play.number
+
+    @property
+    def after_cap(self) -> int:
+        """Requests that came while a usage cap was in force, after the one that was told of it."""
+        return self.service.play.after_cap
+
+    def lift(self) -> None:
+        """End the faults that are in force; those of requests to come stay."""
+        self.service.play.lift()
 
     def serve_forever(self, poll_interval: float = 0.2) -> None:
         """Answer until `shutdown`, or until nobody has asked for `idle_exit` seconds."""
@@ -76,86 +106,19 @@ class Server(ThreadingHTTPServer):
             time.sleep(min(left, 5.0))
         self.shutdown()
 
-    def rate_headers(self, endpoint: api.Endpoint, now: datetime) -> dict[str, str]:
-        """The rate-limit headers of one more request. The limit is told, not enforced: a demonstration should not wait 15 minutes."""
-        window = int(now.timestamp()) // RATE_SECONDS
-        with self._lock:
-            used = self._rates[endpoint.name, window] = self._rates.get((endpoint.name, window), 0) + 1
-        return {
-            "x-rate-limit-limit": str(endpoint.rate),
-            "x-rate-limit-remaining": str(max(endpoint.rate - used, 0)),
-            "x-rate-limit-reset": str((window + 1) * RATE_SECONDS),
-        }
-
     def health(self) -> dict[str, Any]:
         """Whose sandbox this is: process, folder, world."""
-        return {"geobeta": "sandbox", "pid": os.getpid(), "folder": str(self.folder), "world": self.world.digest}
-
-
-class Handler(BaseHTTPRequestHandler):
-    """GET of the API's paths, of /sandbox/health and /sandbox/ledger; POST /sandbox/stop with the key of the address file."""
-
-    protocol_version = "HTTP/1.1"
-    server: Server
-    # an idle connection ends, so that its thread does
-    timeout = 60
-    # without it, a body after its headers waits for the client's delayed acknowledgement (40 ms a page)
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def do_GET(self) -> None:
-        """Answer one request; whatever goes wrong inside is a 500, as it would be there."""
-        self.server.last_request = time.monotonic()
-        parts = urlsplit(self.path)
-        own = {"/sandbox/health": self.server.health, "/sandbox/ledger": self.server.books.as_dict}.get(parts.path)
-        if own is not None:
-            self._send(200, own(), {})
-            return
-        parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-        now = datetime.now(UTC)
-        headers: dict[str, str] = {}
-        if not self.headers.get("authorization", "").removeprefix("Bearer ").strip():
-            answer = api.Answer(401, api.problem("Unauthorized", "Unauthorized", 401))
-        else:
-            try:
-                answer = api.answer(self.server.world, parts.path, parameters, now=now)
-            except Exception as error:
-                answer = api.Answer(500, api.problem("Internal Server Error", f"the sandbox has a fault: {error!r}", 500))
-            if parts.path in api.ENDPOINTS:
-                headers = self.server.rate_headers(api.ENDPOINTS[parts.path], now)
-        endpoint = parts.path.removeprefix("/2/tweets/")
-        self.server.books.enter(endpoint=endpoint, status=answer.status, posts=answer.posts, now=now, parameters=parameters)
-        self._send(answer.status, answer.document, headers)
-
-    def do_POST(self) -> None:
-        """Shut down for whoever can read the address file."""
-        given = self.headers.get("x-sandbox-key", "")
-        if self.path != "/sandbox/stop" or not hmac.compare_digest(given.encode(), self.server.key.encode()):
-            self._send(403, api.problem("Forbidden", "only /sandbox/stop, with the key of the address file", 403), {})
-            return
-        self._send(200, {"stopping": True}, {})
-        threading.Thread(target=self.server.shutdown, daemon=True).start()
-
-    def _send(self, status: int, document: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-        body = api.dumps(document)
-        self.send_response(status)
-        self.send_header("content-type", "application/json; charset=utf-8" if status < 400 else "application/problem+json")
-        self.send_header("content-length", str(len(body)))
-        self.send_header("x-geobeta-synthetic", "true")
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing on the terminal: the books have it."""
+        return {"geobeta": "sandbox", "pid": os.getpid(), "folder": str(self.folder), "world": self.service.world.digest}
 
 
 @contextlib.contextmanager
-def running(world: World, *, folder: Path | None = None) -> Iterator[Server]:
-    """A sandbox in a thread of this process, for tests and notebooks."""
-    server = Server(world, folder=folder)
+def running(world: World, *, folder: Path | None = None, **options: Any) -> Iterator[Server]:
+    """A sandbox in a thread of this process, for tests and notebooks.
+
+    Args:
+        options: faults, clock, enforce_limits, monthly_posts, naming: see Service.
+    """
+    server = Server(world, folder=folder, **options)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -166,15 +129,24 @@ def running(world: World, *, folder: Path | None = None) -> Iterator[Server]:
         thread.join()
 
 
-def serve(settings: Settings, *, port: int = 0, idle_exit: float | None = None) -> None:
+def serve(settings: Settings, *, port: int = 0, idle_exit: float | None = None, faults: Script | None = None) -> None:
     """Run the sandbox of these settings in the foreground until it is interrupted (or idle); prints its address."""
-    run(World.of(settings), port=port, idle_exit=idle_exit, folder=settings.data / "sandbox", announce=True)
+    run(World.of(settings), port=port, idle_exit=idle_exit, folder=settings.data / "sandbox", announce=True, faults=faults)
 
 
-def run(world: World, *, port: int, idle_exit: float | None, folder: Path, announce: bool = False, address: Path | None = None) -> None:
+def run(
+    world: World,
+    *,
+    port: int,
+    idle_exit: float | None,
+    folder: Path,
+    announce: bool = False,
+    address: Path | None = None,
+    faults: Script | None = None,
+) -> None:
     """Serve; write the address file once the socket listens, and take it away at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = Server(world, port=port, folder=folder, idle_exit=idle_exit)
+    server = Server(world, port=port, folder=folder, idle_exit=idle_exit, faults=faults)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown, daemon=True).start())
     if address is not None:

@@ -24,11 +24,13 @@ class World:
         seed: the generator's seed.
         tweets_per_day: about so many inside each area a day.
         areas: (name, box, time zone) of each area.
+        containment: how a region holds a place: "recorded" or "documented" (see query.py).
     """
 
     seed: int
     tweets_per_day: int
     areas: tuple[tuple[str, BoundingBox, str], ...]
+    containment: str = "recorded"
 
     @classmethod
     def of(cls, settings: Settings) -> World:
