@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from pipeline import clean, count, extract, load, posterior
+from pipeline.days import window
 from pipeline.report import data
 from pipeline.settings import Settings
 from pipeline.stats import beta
@@ -20,14 +22,17 @@ LAST = date(2026, 11, 22)
 SMALL = "[sandbox]\ntweets_per_day = 60\nidle_exit_seconds = 30.0\n[x]\npage_size = 100\n"
 
 
-def made_days(number: int = 14, *, share: float = 0.1, missing: Sequence[int] = (), partial: Sequence[int] = ()) -> pd.DataFrame:
-    """A frame as charts.py describes it, up to LAST; `missing` and `partial` are positions. The same on every call."""
+def made_days(
+    number: int = 14, *, share: float = 0.1, missing: Sequence[int] = (), partial: Sequence[int] = (), sampled: Sequence[int] = ()
+) -> pd.DataFrame:
+    """A frame as charts.py describes it, up to LAST; `missing`, `partial` and `sampled` are positions. The same on every call."""
     chance = np.random.default_rng(number)
     trials = chance.poisson(500, number).astype(float)
     matches = chance.binomial(trials.astype(int), share).astype(float)
     status = np.array(["whole"] * number, dtype=object)
     status[list(partial)], status[list(missing)] = "partial", "missing"
     absent = status == "missing"
+    sample = np.isin(np.arange(number), list(sampled))
     trials[absent] = matches[absent] = np.nan
     alpha, other = 1 + np.nancumsum(matches), 1 + np.nancumsum(trials - matches)
     frame = pd.DataFrame(
@@ -41,6 +46,9 @@ def made_days(number: int = 14, *, share: float = 0.1, missing: Sequence[int] = 
             "coverage_reason": np.where(status == "partial", "the stream was down for 12 h", None),
             "reason": np.where(absent, "no tweets were collected", ""),
             "synthetic": False,
+            "basis": np.where(absent, None, np.where(sample, "sample", "tweets")),
+            "sampled": np.where(sample, 512.0, np.nan),
+            "population": np.where(sample, 8312.0, np.nan),
             "alpha": alpha,
             "beta": other,
             "mean": alpha / (alpha + other),
@@ -52,12 +60,32 @@ def made_days(number: int = 14, *, share: float = 0.1, missing: Sequence[int] = 
     return frame
 
 
-def study_days(days: pd.DataFrame, *, synthetic: bool = False, current: bool = True) -> data.StudyDays:
+def made_hours(day: date, zone: str, *, missing: Sequence[int] = (), reason: str = "X did not answer", mode: str = "whole") -> pd.DataFrame:
+    """24 hours of a partial day, as the database gives them: `missing` are numbers of hours."""
+    start = window(day, ZoneInfo(zone)).start
+    lost = np.isin(np.arange(24), list(missing))
+    return pd.DataFrame(
+        {
+            "area": "mexico-city",
+            "day": pd.Timestamp(day),
+            "hour": [start + timedelta(hours=number) for number in range(24)],
+            "seconds": 3600,
+            "observed": np.where(lost, 0.0, 1.0 if mode == "whole" else 0.06),
+            "reason": np.where(lost, reason, None),
+            "mode": mode,
+        }
+    )
+
+
+NO_HOURS = made_hours(LAST, "UTC").iloc[:0]
+
+
+def study_days(days: pd.DataFrame, *, synthetic: bool = False, current: bool = True, hours: pd.DataFrame = NO_HOURS) -> data.StudyDays:
     """The days as the page gets them; the newest posterior is that of the last day that has one."""
     days = days.assign(synthetic=synthetic)
     known = days.dropna(subset=["mean"])
     if known.empty:
-        return data.StudyDays(days, None, None, False, synthetic, 0)
+        return data.StudyDays(days, None, None, False, synthetic, 0, hours)
     latest: dict[str, Any] = {str(key): value for key, value in known.iloc[-1].to_dict().items()}
     latest |= {
         "trials": int(known["trials"].sum()),
@@ -67,8 +95,10 @@ def study_days(days: pd.DataFrame, *, synthetic: bool = False, current: bool = T
         "run_id": "0123456789abcdef",
         "marker": "0a1b2c3d4e5f",
         "synthetic": synthetic,
+        "basis": "sample" if (known["basis"] == "sample").any() else "tweets",
+        "days_sampled": int((known["basis"] == "sample").sum()),
     }
-    return data.StudyDays(days, latest, latest["day"].date(), current, synthetic, 0)
+    return data.StudyDays(days, latest, latest["day"].date(), current, synthetic, 0, hours)
 
 
 def run_stages(settings: Settings, days: Sequence[date], studies: Sequence[str] | None = None) -> None:

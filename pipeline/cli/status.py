@@ -89,29 +89,37 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
     studies = list(settings.studies.values())
     newest = {study.name: days.last_over(settings.area(study.area).zone, now, settings.x.settle) for study in studies}
     snapshot = data.read(connection, list(newest), max(newest.values())) if connection is not None and newest else None
+    partial: list[str] = []
     for study in studies:
         zone = settings.area(study.area).zone
         upcoming = max(newest[study.name] + timedelta(days=1), study.start)
         until = days.over_at(upcoming, zone, settings.x.settle)
-        told = [""] * 5 if snapshot is None else _study(settings, study, newest[study.name], snapshot)
+        told, of_study = ([""] * 5, []) if snapshot is None else _study(settings, study, newest[study.name], snapshot)
+        partial += [f"partial: {study.name}, {day}" for day in of_study]
         table.add_row(escape(study.name), *told, f"{upcoming} is over at {until:%Y-%m-%d %H:%M} UTC")
     out.print()
     out.print(table)
+    for line in partial:
+        out.print(line, markup=False)
 
 
-def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> list[str]:
-    from pipeline.report import table, words
+def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> tuple[list[str], list[str]]:
+    """The study's cells, and a text for each of its newest partial days: how much of it was seen, which hours are missing and why."""
+    from pipeline.report import hours, table, words
 
     if study.start > newest:
-        return ["not begun", "", "", "", ""]
+        return ["not begun", "", "", "", ""], []
     known = table.days_of(settings, study, newest, snapshot)
     missing, partial = known.of_status("missing"), known.of_status("partial")
     shown = ["none", "", ""]
     if known.latest is not None:
         low, high = known.latest["lower_95"], known.latest["upper_95"]
         stale = "" if known.current else " (stale)"
-        shown = [f"{known.latest_day}{stale}", words.percent(known.latest["mean"], words.decimals(low, high)), words.interval(low, high)]
-    return [*shown, *(f"{len(found)}: {words.day_list(found, most=3)}" if found else "0" for found in (missing, partial))]
+        sample = " (a sample)" if known.basis == "sample" else ""
+        share = words.percent(known.latest["mean"], words.decimals(low, high))
+        shown = [f"{known.latest_day}{stale}", f"{share}{sample}", words.interval(low, high)]
+    cells = [f"{len(found)}: {words.day_list(found, most=3)}" if found else "0" for found in (missing, partial)]
+    return [*shown, *cells], hours.partial_days(known, settings.area(study.area).zone)
 
 
 def _runs(connection: Any, most: int, now: datetime, out: Console) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pandas as pd
 from altair.utils import schemapi
 from markupsafe import Markup
 
-from pipeline.report import charts, picture, words
+from pipeline.report import charts, hours, picture, words
 from pipeline.report.data import StudyDays, local_dates
 from pipeline.settings import Area, Study
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something the reader must not miss. kind: "synthetic", "stale", "partial" or "missing"; it decides the colour only."""
+    """Something the reader must not miss. kind: "synthetic", "stale", "sample", "partial" or "missing"; it decides the colour only."""
 
     kind: str
     text: str
@@ -44,6 +45,12 @@ class Card:
     rule_options: list[str]
     facts: list[tuple[str, str]]
     rows: list[dict[str, str]]
+    #: one of schema.BASES
+    basis: str
+    #: the newest day's: "a sample: 512 of about 8,300 posts"; empty where it is none
+    sample: str
+    #: the observed share of the newest day where it is partial; else empty
+    partial: str
 
     @property
     def has_share(self) -> bool:
@@ -74,7 +81,7 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
             "share": words.percent(latest["mean"], words.decimals(low, high)),
             "interval": words.interval(low, high),
             "interval_50": words.interval(latest["lower_50"], latest["upper_50"]),
-            "sentence": words.headline(latest["mean"], low, high),
+            "sentence": words.headline(latest["mean"], low, high, counted=_COUNTED[known.basis]),
             "of_day": words.day_long(known.latest_day),
         }
     return Card(
@@ -82,12 +89,15 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
         question=study.question,
         area=area.name,
         synthetic=known.synthetic,
-        notes=_notes(known, report_day),
+        notes=_notes(known, area, report_day),
         rule_kind=kind,
         rules=rules,
         rule_options=options,
         facts=_facts(study, area, known, truth),
-        rows=[_row(row) for row in known.days.iloc[::-1].to_dict("records")],
+        rows=[_row(row, hours.of_day(known, row["day"]), area) for row in known.days.iloc[::-1].to_dict("records")],
+        basis=known.basis,
+        sample=_sample(known, known.latest_day),
+        partial=_partial(known, known.latest_day),
         share=shown["share"],
         interval=shown["interval"],
         interval_50=shown["interval_50"],
@@ -95,6 +105,26 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
         of_day=shown["of_day"],
         **_pictures(study, known, shown),
     )
+
+
+#: What the headline says the number was made from, by basis.
+_COUNTED = {
+    "tweets": "the tweets counted so far",
+    "sample": "the tweets sampled so far",
+    "counts": "the tweets counted so far",
+}
+
+
+def _sample(known: StudyDays, day: date | None) -> str:
+    """How much of a day its sample is; empty where the day is none."""
+    found = known.days[(known.days["day"] == pd.Timestamp(day)) & (known.days["basis"] == "sample")] if day else known.days.iloc[:0]
+    return "" if found.empty else words.sample(found["sampled"].iloc[0], found["population"].iloc[0])
+
+
+def _partial(known: StudyDays, day: date | None) -> str:
+    """The observed share of a day that is partial; empty where it is not."""
+    found = known.days[(known.days["day"] == pd.Timestamp(day)) & (known.days["status"] == "partial")] if day else known.days.iloc[:0]
+    return "" if found.empty else words.observed(float(found["coverage"].iloc[0]))
 
 
 def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str, Markup]:
@@ -117,7 +147,7 @@ def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str
         return {name: Markup(picture.svg(chart, name=f"{study.name}-{name}", label=labels[name])) for name, chart in drawn.items()}
 
 
-def _notes(known: StudyDays, report_day: Any) -> list[Note]:
+def _notes(known: StudyDays, area: Area, report_day: Any) -> list[Note]:
     notes = []
     if known.synthetic:
         notes.append(
@@ -138,13 +168,26 @@ def _notes(known: StudyDays, report_day: Any) -> list[Note]:
             Note("stale", "The rule, the box, the prior or the counts have changed since this number was made. Run the night again.")
         )
     missing, partial = known.of_status("missing"), known.of_status("partial")
+    if known.latest["days_sampled"]:
+        notes.append(Note("sample", _samples(known)))
     if missing:
         notes.append(
             Note("missing", f"{words.counted(len(missing), 'day')} missing and not part of the number: {words.day_list(missing)}.")
         )
     if partial:
-        notes.append(Note("partial", f"{words.counted(len(partial), 'day')} only partly observed: {words.day_list(partial)}."))
+        listed = "; ".join(hours.partial_days(known, area.zone))
+        notes.append(Note("partial", f"{words.counted(len(partial), 'day')} only partly observed, and counted as seen. {listed}."))
     return notes
+
+
+def _samples(known: StudyDays) -> str:
+    """What the reader has to know of a number that is made of samples."""
+    assert known.latest is not None
+    sampled, days = int(known.latest["days_sampled"]), int(known.latest["days"])
+    of_day = _sample(known, known.latest_day)
+    text = f"{words.day_short(known.latest_day)} is {of_day}. " if of_day and known.latest_day else ""
+    which = "All days counted are samples" if sampled == days else f"{sampled:,} of the {words.counted(days, 'day')} counted are samples"
+    return f"{text}{which}: tweets of time slices drawn at random over the whole day, so the share speaks of the day, and n does not."
 
 
 def _facts(study: Study, area: Area, known: StudyDays, truth: float | None) -> list[tuple[str, str]]:
@@ -170,6 +213,7 @@ def _facts(study: Study, area: Area, known: StudyDays, truth: float | None) -> l
             f"{words.counted(int(latest['trials']), 'tweet')} over {days}, of which {matched:,} matched",
         ),
         ("Observed", _observed(known)),
+        *([("Samples", f"{int(latest['days_sampled']):,} of {days}")] if latest["days_sampled"] else []),
     ]
     if truth is not None:
         inside = latest["lower_95"] <= truth <= latest["upper_95"]
@@ -203,23 +247,27 @@ def _made(latest: dict[str, Any], changes: int) -> str:
     return f"{pd.Timestamp(latest['published_at']).tz_convert('UTC'):%Y-%m-%d %H:%M} UTC{made_by}{run}{restated}"
 
 
-def _row(row: dict[Any, Any]) -> dict[str, str]:
-    """One line of the table of days."""
+def _row(row: dict[Any, Any], of_day: list[dict[Any, Any]], area: Area) -> dict[str, str]:
+    """One line of the table of days; `of_day`: its hours where it was observed in part."""
 
     def whole(name: str) -> str:
         return "" if pd.isna(row[name]) else f"{int(row[name]):,}"
 
     known = not pd.isna(row["mean"])
-    observed = "" if pd.isna(row["coverage"]) else words.percent(float(row["coverage"]), 0)
-    reason = row["reason"] or ("" if pd.isna(row["coverage_reason"]) else str(row["coverage_reason"]))
+    observed = "" if pd.isna(row["coverage"]) else words.observed(float(row["coverage"])) if row["status"] == "partial" else "100\u00a0%"
+    reason = row["reason"] or hours.missing(of_day, area.zone) or ("" if pd.isna(row["coverage_reason"]) else str(row["coverage_reason"]))
+    status = {"whole": "", "unknown": "observed share unknown"}.get(row["status"], row["status"])
+    sample = words.sample(row["sampled"], row["population"]) if row["basis"] == "sample" else ""
     return {
         "day": local_dates([row["day"]])[0].isoformat(),
-        "status": {"whole": "", "unknown": "observed share unknown"}.get(row["status"], row["status"]),
+        "status": row["status"],
         "trials": whole("trials"),
         "matches": whole("matches"),
         "authors": whole("authors"),
         "observed": observed,
         "share": words.percent(row["mean"], words.decimals(row["lower_95"], row["upper_95"])) if known else "",
         "interval": words.interval(row["lower_95"], row["upper_95"]) if known else "",
-        "reason": reason,
+        "strip": hours.strip(of_day, area.zone),
+        "sample": "sample" if sample else "",
+        "note": "; ".join(part for part in (": ".join(filter(None, (status, reason))), sample) if part),
     }

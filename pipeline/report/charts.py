@@ -8,6 +8,8 @@ Frames named `days` below have one row a local day, in order, without holes:
     status    "whole", "partial", "unknown" (observed, but nobody knows how much of it) or "missing"
     trials, matches                             NaN on missing days
     mean, lower_50, upper_50, lower_95, upper_95   shares from 0 to 1; NaN where there is no posterior of that day
+    coverage  the share of the day that was observed, NaN where nobody knows
+    basis, sampled, population    "sample" where the day's tweets are one: so many posts, of how many; else NaN
 
 Marks are written as specifications over named datasets, not with the fluent interface over frames: the same pictures in a
 fraction of the time (Altair copies its data at every step; so the data are set last), which a backfill of a hundred pages feels.
@@ -22,6 +24,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 from scipy.special import betaln, xlog1py, xlogy
+
+from pipeline.report import words
 
 #: Name → colour on white. Opaque on purpose: the page swaps them by attribute selectors. page.css holds the dark ones.
 PALETTE = {
@@ -106,7 +110,7 @@ def counts_a_day(days: pd.DataFrame, *, title: str = "") -> alt.VConcatChart:
     )
     chart = alt.VConcatChart(
         vconcat=[
-            _count_panel(days, column="trials", name="n, tweets counted", labels=False),
+            _count_panel(days, column="trials", name=f"n, tweets counted{_sampled(counted)}", labels=False),
             _count_panel(days, column="matches", name="k, tweets that matched", labels=True),
         ],
         spacing=10,
@@ -172,6 +176,12 @@ def beta_density(alpha: float, beta: float, *, points: int = 241) -> pd.DataFram
 
 def _marks(data: str, mark: alt.MarkDef, **channels: Any) -> alt.Chart:
     return alt.Chart(alt.NamedData(data), mark=mark, encoding=alt.FacetedEncoding(**channels))
+
+
+def _sampled(counted: pd.DataFrame) -> str:
+    """What the heading of the counts says of samples: their n is chosen, and says nothing of how much was tweeted."""
+    samples = int((counted["basis"] == "sample").sum())
+    return "" if not samples else " (samples)" if samples == len(counted) else f" (samples on {samples} of {len(counted)} days)"
 
 
 def _count_panel(days: pd.DataFrame, *, column: str, name: str, labels: bool) -> alt.LayerChart:
@@ -276,7 +286,9 @@ def _hover_text(row: Mapping[Any, Any]) -> str:
         text += f": {int(row['matches']):,} of {int(row['trials']):,} tweets matched"
     if not pd.isna(row["mean"]):
         text += f"; share so far {row['mean']:.2%}, 95 % interval {row['lower_95']:.2%} to {row['upper_95']:.2%}"
-    return f"{text}; only partly observed" if row["status"] == "partial" else text
+    if row["basis"] == "sample":
+        text += f"; {words.sample(row['sampled'], row['population'])}"
+    return f"{text}; only partly observed: {words.observed(row['coverage'])}" if row["status"] == "partial" else text
 
 
 def _share_domain(known: pd.DataFrame) -> tuple[float, float]:

@@ -18,7 +18,8 @@ from pipeline.storage import digest
 WHOLE = 0.9995
 
 _COUNTS = """
-select c.study, c.day, c.trials, c.matches, c.authors, c.retweets, c.coverage, c.coverage_reason, c.synthetic, c.revision
+select c.study, c.day, c.trials, c.matches, c.authors, c.retweets, c.coverage, c.coverage_reason, c.synthetic, c.revision,
+    c.basis, c.sampled, c.population
 from daily_counts as c
 where c.study = any(:studies) and c.day <= :until
 order by c.study, c.day
@@ -28,7 +29,7 @@ _POSTERIORS = """
 select
     p.study, p.day, p.alpha, p.beta, p.mean, p.lower_50, p.upper_50, p.lower_95, p.upper_95,
     p.prior_alpha, p.prior_beta, p.forget, p.trials, p.matches, p.days, p.days_missing, p.days_partial,
-    p.coverage, p.synthetic, p.published_at, p.run_id, m.revision as marker
+    p.coverage, p.synthetic, p.basis, p.days_sampled, p.published_at, p.run_id, m.revision as marker
 from posteriors as p
 left join partitions as m on m.dataset = 'posteriors' and m.name = p.study and m.day = p.day
 where p.study = any(:studies) and p.day <= :until
@@ -43,6 +44,15 @@ group by h.study
 """
 
 
+_HOURS = """
+select h.area, h.day, h.hour, h.seconds, h.observed, h.reason, c.mode
+from coverage_hours as h
+join coverage as c using (area, day)
+where h.area in (select s.area from studies as s where s.study = any(:studies)) and h.day <= :until and c.coverage < :whole
+order by h.area, h.hour
+"""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What the database held of some studies, up to one day.
@@ -51,29 +61,31 @@ class Snapshot:
         counts: one row a study and day that was ever counted, also by a rule that has changed since.
         posteriors: one row a study and day; `marker` is the revision it was published under, None once its counts changed.
         restated: one row a study whose published figures were changed later: how often, and when last.
+        hours: one row an hour of the studies' areas, of those days alone that are known to be observed in part.
     """
 
     counts: pd.DataFrame
     posteriors: pd.DataFrame
     restated: pd.DataFrame
+    hours: pd.DataFrame
 
     @property
     def digest(self) -> str:
         """Equal for equal contents: tells whether a page made of this snapshot is still true."""
-        return digest(*(frame.to_csv(index=False) for frame in (self.counts, self.posteriors, self.restated)))
+        return digest(*(frame.to_csv(index=False) for frame in (self.counts, self.posteriors, self.restated, self.hours)))
 
 
 def read(connection: Connection, studies: Sequence[str], until: date) -> Snapshot:
     """Read what there is of `studies` up to and with the day `until`."""
 
     def frame(query: str) -> pd.DataFrame:
-        result = connection.execute(text(query), {"studies": list(studies), "until": until})
+        result = connection.execute(text(query), {"studies": list(studies), "until": until, "whole": WHOLE})
         rows = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
         if "day" in rows:
             rows["day"] = pd.to_datetime(rows["day"])
         return rows
 
-    return Snapshot(frame(_COUNTS), frame(_POSTERIORS), frame(_RESTATED))
+    return Snapshot(frame(_COUNTS), frame(_POSTERIORS), frame(_RESTATED), frame(_HOURS))
 
 
 @dataclass(frozen=True)
@@ -82,12 +94,14 @@ class StudyDays:
 
     Attributes:
         days: one row a local day from the study's start to the report's day, as charts.py describes it, and authors, retweets,
-            coverage, coverage_reason, reason (why a day is missing) and synthetic.
+            coverage, coverage_reason, reason (why a day is missing), synthetic, and basis (one of schema.BASES) with sampled and
+            population: how many posts a sample holds, and of how many.
         latest: the newest posterior row (a dict), None where there is none.
         latest_day: its day.
         current: whether that row was made by the study as it is configured now, from the counts as they are now.
         synthetic: whether any of its days is made up.
         changes: how many published figures were restated later.
+        hours: those of the area's partial days, as Snapshot has them.
     """
 
     days: pd.DataFrame
@@ -96,6 +110,12 @@ class StudyDays:
     current: bool
     synthetic: bool
     changes: int
+    hours: pd.DataFrame
+
+    @property
+    def basis(self) -> str:
+        """What the newest number is made of: one of schema.BASES."""
+        return "tweets" if self.latest is None else str(self.latest["basis"])
 
     def of_status(self, status: str) -> list[date]:
         """The days that are "whole", "partial", "unknown" or "missing"."""
@@ -110,6 +130,7 @@ def local_dates(days: Iterable[Any]) -> list[date]:
 def study_days(
     snapshot: Snapshot,
     study: str,
+    area: str,
     start: date,
     until: date,
     *,
@@ -124,6 +145,7 @@ def study_days(
     Args:
         snapshot: from `read`.
         study: its name.
+        area: its area's.
         start: the study's first day.
         until: the report's day.
         posterior_revision: what the posterior of a day has to be marked with to be current; asked for the newest one.
@@ -139,7 +161,7 @@ def study_days(
     frame = calendar.merge(kept.drop(columns=["study", "revision"]), on="day", how="left")
     shares = ["day", "alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"]
     frame = frame.merge(rows[shares], on="day", how="left")
-    for name in ("trials", "matches", "authors", "retweets", "coverage", *shares[1:]):
+    for name in ("trials", "matches", "authors", "retweets", "coverage", "sampled", "population", *shares[1:]):
         frame[name] = pd.to_numeric(frame[name]).astype("float64")
     frame["status"] = _status(frame)
     by_old_rule = set(counts.loc[stale, "day"])
@@ -156,6 +178,7 @@ def study_days(
         current=latest is not None and latest["marker"] == posterior_revision(latest["day"].date()),
         synthetic=bool(kept["synthetic"].any()) or bool(latest and latest["synthetic"]),
         changes=int(changes.sum()),
+        hours=snapshot.hours[snapshot.hours["area"] == area],
     )
 
 

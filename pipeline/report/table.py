@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 
 from pipeline import count, database, matchers, posterior, text
-from pipeline.report import data, words
+from pipeline.report import data, hours, words
 from pipeline.sandbox import city
 from pipeline.settings import Settings, Study
 
@@ -30,6 +30,8 @@ class Row:
         missing: days that it should count and does not.
         truth: the sandbox's true share over the same days; None where the tweets are real.
         current: whether it was made by the study as it is configured now.
+        basis: one of schema.BASES.
+        partial: the days observed in part, in words.
     """
 
     study: str
@@ -45,6 +47,14 @@ class Row:
     synthetic: bool
     truth: float | None
     current: bool
+    basis: str = "tweets"
+    partial: tuple[str, ...] = ()
+
+    @property
+    def marks(self) -> list[str]:
+        """What must not be overlooked in the number."""
+        said = {"synthetic": self.synthetic, "a sample": self.basis == "sample", "partial": bool(self.partial)}
+        return [mark for mark, applies in said.items() if applies]
 
 
 def rows(settings: Settings, day: date) -> list[Row]:
@@ -60,6 +70,7 @@ def days_of(settings: Settings, study: Study, day: date, snapshot: data.Snapshot
     return data.study_days(
         snapshot,
         study.name,
+        study.area,
         study.start,
         day,
         posterior_revision=partial(posterior.revision, settings, study.name),
@@ -110,6 +121,8 @@ def _row(settings: Settings, study: Study, known: data.StudyDays) -> Row:
         synthetic=known.synthetic,
         truth=truth(settings, study, known),
         current=known.current,
+        basis=known.basis,
+        partial=tuple(hours.partial_days(known, settings.area(study.area).zone)),
     )
 
 
@@ -122,22 +135,28 @@ def lines(found: Iterable[Row], width: int) -> list[str]:
     listed = list(found)
     made_up = any(row.synthetic for row in listed)
     wide = _aligned([_headings(made_up, questions=True), *(_cells(row, made_up, question=True) for row in listed)])
+    marks = {mark for row in listed for mark in row.marks}
     if max(map(cell_len, wide)) <= width:
         shown = wide
     else:
         head, *numbers = _aligned([_headings(made_up, questions=False), *(_cells(row, made_up, question=False) for row in listed)])
         shown = [head]
         for row, line in zip(listed, numbers, strict=True):
-            shown += [row.question + (" (synthetic)" if row.synthetic else ""), line]
+            shown += [row.question + (f" ({', '.join(row.marks)})" if row.marks else ""), line]
     legend = ["", "n: tweets counted, k: those that match, days: those counted of those since the study's start."]
     if made_up:
         legend.append("synthetic: made up by the sandbox; true share: the one they were made with.")
+    if "a sample" in marks:
+        legend.append("a sample: not all tweets, but those of time slices drawn at random over each day.")
+    if "partial" in marks:
+        legend.append("partial: hours of a day are missing, and its number speaks of the others:")
+        legend += [f"  {row.study}, {day}" for row in listed for day in row.partial]
     return shown + [part for line in legend for part in (textwrap.wrap(line, max(width, 40)) or [""])]
 
 
 def _headings(made_up: bool, *, questions: bool) -> list[str]:
-    question, synthetic = (["question"], [""]) if questions else ([], [])
-    return ["study", *question, "share", "95 % interval", "n", "k", "days", *(["true share", *synthetic] if made_up else [])]
+    question, marks = (["question"], [""]) if questions else ([], [])
+    return ["study", *question, "share", "95 % interval", "n", "k", "days", *(["true share"] if made_up else []), *marks]
 
 
 def _aligned(table: list[list[str]]) -> list[str]:
@@ -164,6 +183,6 @@ def _cells(row: Row, made_up: bool, *, question: bool) -> list[str]:
     cells += [f"{row.trials:,}", f"{row.matches:,}", f"{row.days} of {row.days + row.missing}" if row.missing else f"{row.days}"]
     if made_up:
         cells.append("" if row.truth is None else words.percent(row.truth, places))
-        if question:
-            cells.append("synthetic" if row.synthetic else "")
+    if question:
+        cells.append(", ".join(row.marks))
     return [cell.replace("\u00a0", " ") for cell in cells]

@@ -25,6 +25,18 @@ def interval(lower: float, upper: float, *, joined: str = "to") -> str:
     return f"{lower * 100:.{places}f} {joined} {upper * 100:.{places}f}\u00a0%"
 
 
+def observed(share: float) -> str:
+    """The share of a day that was seen, as "88 %"; never "100 %" of a day that is not whole, nor "0 %" of one that was begun."""
+    whole = min(max(round(share * 100), 1), 99) if 0 < share < 1 else round(share * 100)
+    return f"{whole}\u00a0%"
+
+
+def sample(sampled: float, population: float) -> str:
+    """How much of a day its sample is: "a sample: 512 of about 8,300 posts" (X's counts are not exact to the last post)."""
+    about = max(round(population, 2 - len(str(int(population)))), sampled)
+    return f"a sample: {int(sampled):,} of about {int(about):,} posts"
+
+
 def of_every(share: float) -> str:
     """A share as a count people can picture: 0.123 is "12 in every 100", 0.0123 is "12 in every 1,000"."""
     if share >= 0.995:
@@ -97,10 +109,7 @@ def rules(match: dict[str, Any]) -> tuple[str, list[str], list[str]]:
     return kind, listed, options
 
 
-def headline(mean: float, lower: float, upper: float) -> str:
-    """Today's share in one sentence to be said aloud."""
+def headline(mean: float, lower: float, upper: float, *, counted: str = "the tweets counted so far") -> str:
+    """Today's share in one sentence to be said aloud; `counted` names what it was made from."""
     between = interval(lower, upper, joined="and")
-    return (
-        f"About {of_every(mean)} tweets match. "
-        f"Given the tweets counted so far, the share lies between {between} with a probability of 95\u00a0%."
-    )
+    return f"About {of_every(mean)} tweets match. Given {counted}, the share lies between {between} with a probability of 95\u00a0%."
