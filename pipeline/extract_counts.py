@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import zstandard
 
-from pipeline import cover, days, extract, faults, storage
+from pipeline import cover, days, extract, faults, spend, storage
 from pipeline.errors import DayNotOver, MissingData, SettingsError, SourceUnavailable, UnexpectedAnswer
 from pipeline.progress import Progress, silent
 from pipeline.sandbox import lifecycle
@@ -65,8 +65,8 @@ def _queries(area: Area, match: str, archive_search: bool) -> Queries:
     if (surplus := asked.longest - longest) > 0:
         name = x_api.COUNTS_ALL.name if archive_search else x_api.COUNTS_RECENT.name
         raise SettingsError(
-            f"the area's box and the rule make a query of {asked.longest:,} characters ({len(where):,} of them for the box), {surplus:,} more "
-            f'than {name} takes; wanted is a shorter list of words, a smaller box, or mode = "tweets"',
+            f"the area's box and the rule make a query of {asked.longest:,} characters ({len(where):,} of them for the box), {surplus:,} "
+            f'more than {name} takes; wanted is a shorter list of words, a smaller box, or mode = "tweets"',
             todo="shorten the list by about so many characters, or collect tweets",
         )
     return asked
@@ -87,8 +87,8 @@ def check(settings: Settings, study: Study) -> None:
         )
     if set(area.evidence) != set(type(area).model_fields["evidence"].default):
         raise SettingsError(
-            f"[{area.name}] of areas.toml narrows the evidence to {', '.join(area.evidence)}, and X counts by the point, else by the place; "
-            'wanted is mode = "tweets", or an area without that line',
+            f"[{area.name}] of areas.toml narrows the evidence to {', '.join(area.evidence)}, and X counts by the point, else by the "
+            'place; wanted is mode = "tweets", or an area without that line',
             todo="change one of the two",
         )
     queries(settings, study.name)
@@ -269,9 +269,11 @@ class _Counting:
             token=settings.bearer_token.get_secret_value() if settings.bearer_token else extract.SANDBOX_TOKEN,
             base_url=base_url,
             timeout_seconds=x.timeout_seconds,
+            answer_seconds=x.answer_seconds,
             attempts=x.attempts,
             longest_wait_seconds=x.longest_wait_seconds,
             on_request=self._count_request,
+            account=spend.Account(settings, f"counts {self.study} {self.day}"),
             progress=self.progress,
         )
 

@@ -47,7 +47,9 @@ def rule(match: Mapping[str, object]) -> str:
             refused.setdefault(error.what, []).append(repr(entry))
     if refused:
         told = "; ".join(f"{', '.join(listed)}: {why}" for why, listed in refused.items())
-        raise SettingsError(f'X cannot count {told}; wanted is a list that X can, or mode = "tweets"', todo="take them out, or collect tweets")
+        raise SettingsError(
+            f'X cannot count {told}; wanted is a list that X can, or mode = "tweets"', todo="take them out, or collect tweets"
+        )
     return f"({' OR '.join(terms.values())})"
 
 
