@@ -141,7 +141,7 @@ def test_studies_that_x_cannot_count_are_refused_when_the_configuration_is_loade
     assert "the configuration has 6 faults" in said
     assert "[good]" not in said
     for line in (
-        "studies.toml: [pattern] mode\n    got:    \"counts\", but X's query language has no regex",
+        'studies.toml: [pattern] mode\n    got:    "counts", but X\'s query language has no regex',
         "studies.toml: [emoji] mode",
         '[archived] mode\n    got:    "counts", but [old] of areas.toml has source = "archive"',
         "[narrow] mode",
