@@ -1,17 +1,19 @@
-"""The configuration as a whole: what settings.py reads, and the rules of all studies, which only their matchers can judge."""
+"""The configuration as a whole: what settings.py reads, and the rules of all studies, which only their matchers (and X) can judge."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
 
-from pipeline import matchers, settings
+from pipeline import extract_counts, matchers, settings
 from pipeline.complaints import Fault, refuse
 from pipeline.errors import SettingsError
 
 
 def load(environ: Mapping[str, str] | None = None, *, need: settings.Need = "all") -> settings.Settings:
     """Read config/ and the environment, and make every study's matcher once, so that a bad rule is refused before any work.
+
+    So is one that X should count and cannot be asked for.
 
     Args:
         environ: the environment; None for this process's.
@@ -23,11 +25,16 @@ def load(environ: Mapping[str, str] | None = None, *, need: settings.Need = "all
     found = settings.read(environ, need=need)
     faults = []
     for study in found.studies.values():
+        key = "match"
         try:
             matchers.build(study.match)
+            if study.mode == "counts":
+                key = "mode"
+                extract_counts.check(found, study)
         except SettingsError as error:
             got, _, wanted = error.what.partition("; wanted is ")
-            faults.append(Fault(str(found.config / "studies.toml"), f"[{study.name}] match", got, wanted or error.todo))
+            got = f'"counts", but {got}' if key == "mode" else got
+            faults.append(Fault(str(found.config / "studies.toml"), f"[{study.name}] {key}", got, wanted or error.todo))
     if faults:
         refuse(faults)
     return found

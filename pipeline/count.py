@@ -1,7 +1,7 @@
 """CountMatches: from one day's tweets and a study's rule to counts, the only thing that a posterior ever reads.
 
 What a match is belongs to matchers/, which tweets there are to clean.py. Retweets are neither trials nor matches; quotes are both,
-by their own text.
+by their own text. Of a study in mode "counts" X has counted already: then its numbers only take their place here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import clean, faults, matchers, storage
+from pipeline import clean, extract_counts, faults, matchers, storage
 from pipeline.errors import MissingData
 from pipeline.progress import Progress, silent
 from pipeline.schema import AUTHOR_COUNTS, MATCHES
@@ -26,13 +26,15 @@ CODE_VERSION = 1
 
 
 def rule_version(study: Study) -> str:
-    """A digest of the study's rule alone: what `rule_version` says in the tables."""
-    return storage.digest(study.match)
+    """A digest of the study's rule and of who matches by it: what `rule_version` says in the tables."""
+    return storage.digest(study.match, "counts") if study.mode == "counts" else storage.digest(study.match)
 
 
 def revision(settings: Settings, study_name: str, day: dt.date) -> str:
-    """A digest of all that decides this partition's content: this code, the tweets it is made from, the rule."""
+    """A digest of all that decides this partition's content: this code, the tweets (or X's answers) it is made from, the rule."""
     study = settings.study(study_name)
+    if study.mode == "counts":
+        return storage.digest("count", CODE_VERSION, "counts", extract_counts.revision(settings, study_name))
     return storage.digest("count", CODE_VERSION, clean.revision(settings, study.area, day), study.match)
 
 
@@ -47,13 +49,15 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
     Writes authors.parquet (schema.AUTHOR_COUNTS, sorted, tweets without an author gathered in the last row, whose author is
     null), matches.parquet (schema.MATCHES, sorted) and manifest.json. Equal input gives equal bytes.
 
+    Of a study in mode "counts" authors.parquet has one row, of no author, and matches.parquet none.
+
     Returns:
         The manifest: trials, matches, retweets (number of tweets), authors (known ones with a trial), evidence (trials and matches
         by kind), clean's coverage, coverage_reason and synthetic, basis (one of schema.BASES), and for a sample the posts
-        received (sampled) of those that X said there are (population).
+        received (sampled) of those that X said there are (population). Where X counted, retweets and authors are None: nobody knows.
 
     Raises:
-        MissingData: the day's tweets are not there.
+        MissingData: the day's tweets, or X's answers, are not there.
         SettingsError: no such study, or its rule cannot be used.
     """
     study = settings.study(study_name)
@@ -61,27 +65,14 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
     if final.is_dir():
         manifest: dict[str, Any] = storage.read_json(final / "manifest.json")
         return manifest
-    source = clean.partition(settings, study.area, day)
-    if not source.is_dir():
-        raise MissingData(
-            f"the tweets of {study.area} on {day} are not there; counting {study_name} needs them",
-            todo=f"run CleanTweets --area {study.area} --date {day} first",
-        )
-    progress(None, f"{study_name} {day}: matching")
-    given = storage.read_json(source / "manifest.json")
-    rule = matchers.build(study.match)
-    authors, matched, counts = count(_read(source / "tweets.parquet", exact=rule.exact), rule)
+    made = _counted_by_x if study.mode == "counts" else _counted_here
+    authors, matched, counts = made(settings, study, day, progress)
     manifest = {
         "study": study_name,
         "area": study.area,
         "day": day.isoformat(),
         **counts,
-        "coverage": given.get("coverage"),
-        "coverage_reason": given.get("coverage_reason"),
-        "synthetic": given["synthetic"],
-        **_basis(given),
         "rule_version": rule_version(study),
-        "source": source.name.removeprefix("revision="),
         "code_version": CODE_VERSION,
     }
     with storage.publish_directory(final) as folder:
@@ -100,6 +91,38 @@ def _basis(given: Mapping[str, Any]) -> dict[str, Any]:
         return {"basis": "tweets", "sampled": None, "population": None}
     received = sum(hour["fetched"] for hour in given["hours"])
     return {"basis": "sample", "sampled": received, "population": given["sample"]["population"]}
+
+
+def _counted_here(settings: Settings, study: Study, day: dt.date, progress: Progress) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
+    source = clean.partition(settings, study.area, day)
+    if not source.is_dir():
+        raise MissingData(
+            f"the tweets of {study.area} on {day} are not there; counting {study.name} needs them",
+            todo=f"run CleanTweets --area {study.area} --date {day} first",
+        )
+    progress(None, f"{study.name} {day}: matching")
+    given = storage.read_json(source / "manifest.json")
+    rule = matchers.build(study.match)
+    authors, matched, counts = count(_read(source / "tweets.parquet", exact=rule.exact), rule)
+    observed = {name: given.get(name) for name in ("coverage", "coverage_reason")}
+    about = {**observed, "synthetic": given["synthetic"], **_basis(given), "source": source.name.removeprefix("revision=")}
+    return authors, matched, {**counts, **about}
+
+
+def _counted_by_x(settings: Settings, study: Study, day: dt.date, progress: Progress) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
+    source = extract_counts.partition(settings, study.name, day)
+    if not source.is_dir():
+        raise MissingData(
+            f"X's counts of {study.name} on {day} are not there", todo=f"run ExtractCounts --study {study.name} --date {day} first"
+        )
+    given = extract_counts.manifest(settings, study.name, day)
+    trials, matches = given["trials"], given["matches"]
+    rows = [{"author_key": None, "trials": trials, "matches": matches}] if trials else []
+    counts = {"trials": trials, "matches": matches, "authors": None, "retweets": None, "evidence": {}}
+    # X answers for the whole day or not at all
+    about = {"coverage": 1.0, "coverage_reason": "", "synthetic": given["synthetic"], "source": source.name.removeprefix("revision=")}
+    about["sources"] = ["sandbox counts" if given["source"] == "sandbox" else "x counts"]
+    return pa.Table.from_pylist(rows, AUTHOR_COUNTS), MATCHES.empty_table(), {**counts, "basis": "counts", **about}
 
 
 def _read(path: Path, *, exact: bool) -> pa.Table:

@@ -31,7 +31,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
-from typing import Final, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -51,6 +51,8 @@ HEXAGON_KM2: Final = 1.5 * math.sqrt(3) * (RADIUS_MILES * 1.609344) ** 2
 #: So many circles always fit a query of search/recent (512 characters); 450 queries are what it answers in a quarter of an hour.
 CIRCLES_A_QUERY: Final = 11
 MOST_CIRCLES: Final = 450 * CIRCLES_A_QUERY
+#: More boxes than these do not fit 1,024 characters, however few digits they have.
+MOST_IN_GRID: Final = 32
 
 #: How finely zones are tried: edges a radius apart, edges in all, spacings, rows of one zone.
 EDGES_A_RADIUS: Final = 8
@@ -112,6 +114,50 @@ def _regions_of_part(part: BoundingBox) -> Iterator[Region]:
         yield outer
     else:
         yield from _cover_part(part)
+
+
+def grid(box: BoundingBox) -> tuple[BoundingBox, ...]:
+    """The box cut edge to edge into boxes that X takes: together exactly the box, where circles reach beyond it.
+
+    For counts, which nobody filters afterwards. Rows of equal height, each cut into equal columns at its own latitudes.
+
+    Raises:
+        SettingsError: that needs more than MOST_IN_GRID.
+    """
+    width, height = sides_miles(box)
+    # before anything is laid out: the whole globe would be a hundred thousand
+    if (least := math.ceil(height / LIMIT_MILES)) > MOST_IN_GRID:
+        _refuse_grid(box, least, "at least ")
+    found = [box] if max(width, height) < LIMIT_MILES and not box.crosses_antimeridian else []
+    for part in box.parts() if not found else ():
+        rows = _cuts(part.south, part.north, sides_miles(part)[1])
+        for south, north in itertools.pairwise(rows):
+            row = BoundingBox(part.west, south, part.east, north)
+            columns = _cuts(row.west, row.east, sides_miles(row)[0])
+            found += [BoundingBox(west, south, east, north) for west, east in itertools.pairwise(columns)]
+            if len(found) > MOST_IN_GRID:
+                _refuse_grid(box, len(found), "more than ")
+    return tuple(found)
+
+
+def exact_clause(box: BoundingBox) -> str:
+    """A box as X writes it, with all its digits: `clause` would round its edges."""
+    return f"bounding_box:[{' '.join(f'{Decimal(repr(edge)).normalize():f}' for edge in box.bounds)}]"
+
+
+def _cuts(low: float, high: float, miles: float) -> list[float]:
+    """Edges that cut a span into the fewest equal pieces of at most RADIUS_MILES; inner ones at three decimals, the outer ones as given."""
+    pieces = max(1, math.ceil(miles / (RADIUS_MILES - 0.1)))
+    inner = [_rounded(low + (high - low) * number / pieces) for number in range(1, pieces)]
+    return [low, *inner, high]
+
+
+def _refuse_grid(box: BoundingBox, number: int, more: str) -> NoReturn:
+    raise SettingsError(
+        f"got the box {box}, which is {more}{number} boxes of under {LIMIT_MILES:g} miles to X; wanted at most {MOST_IN_GRID}, as many as "
+        "the longest query holds",
+        todo='choose a smaller box, or mode = "tweets"',
+    )
 
 
 def cover(box: BoundingBox) -> tuple[Circle, ...]:

@@ -90,7 +90,8 @@ def counts(settings: Settings, study_name: str, day: date, *, progress: Progress
     _refuse_contradiction(study_name, day, manifest, authors)
     revision = count.revision(settings, study_name, day)
     inputs = clean.partition(settings, study.area, day) / "manifest.json"
-    new = _marker(revision, area, read_json(inputs) if inputs.is_file() else manifest)
+    of_tweets = study.mode == "tweets" and inputs.is_file()
+    new = _marker(revision, area, read_json(inputs) if of_tweets else manifest)
     key = ("counts", study_name, day)
     scope: dict[str, str | date] = {"study": study_name, "day": day}
     matched = _batches(folder / "matches.parquet", schema.MATCHES.names, manifest["matches"], progress)
@@ -263,7 +264,9 @@ def _remember_study(connection: sa.Connection, study: Study) -> None:
         "prior_beta": study.prior.beta,
         "forget": study.forget,
     }
+    # the mode is in the rule's version already: without it here, studies that are known keep their version
+    version, row["mode"] = digest(row), study.mode
     names = ["study", "version", *row]
     statement = sa.text(f"insert into studies ({', '.join(names)}) values (:{', :'.join(names)}) on conflict do nothing")
     typed = statement.bindparams(sa.bindparam("match", type_=sa.JSON))
-    connection.execute(typed, {"study": study.name, "version": digest(row), **row})
+    connection.execute(typed, {"study": study.name, "version": version, **row})

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from pipeline import clean, count, database, days, extract, inputs, posterior
+from pipeline import clean, count, database, days, extract, extract_counts, inputs, posterior
 from pipeline.errors import MissingData, SettingsError
 from pipeline.progress import Progress, silent
 from pipeline.report import page
-from pipeline.settings import Settings
+from pipeline.settings import Settings, Study
 from pipeline.sources import archive
 
 #: A late day makes so many of the newest pages anew in its own night.
@@ -23,7 +23,7 @@ class Due:
 
     Attributes:
         studies: names of the studies that have started and whose local day is over.
-        areas: names of their areas, each once.
+        areas: names of the areas whose tweets they need, each once: what X counts needs none.
         studies_with_source: those of `studies` whose day some source can give.
         left: a line for each area whose day is not over yet, or one that no study has begun.
     """
@@ -48,7 +48,7 @@ def due(settings: Settings, day: date, now: datetime | None = None) -> Due:
         name: days.is_over(day, settings.area(name).zone, now, settings.x.settle) for name in dict.fromkeys(study.area for study in started)
     }
     studies = tuple(study.name for study in started if over[study.area])
-    areas = tuple(name for name, is_over in over.items() if is_over)
+    areas = tuple(name for name in collected(settings, started) if over[name])
     sourced = {name for name in areas if _has_source(settings, name, day)}
     left = tuple(
         f"{name}: {day} is not over there before {days.over_at(day, settings.area(name).zone, settings.x.settle):%Y-%m-%d %H:%M} UTC;"
@@ -59,7 +59,13 @@ def due(settings: Settings, day: date, now: datetime | None = None) -> Due:
     if not started:
         first = min(settings.studies.values(), key=lambda study: study.start)
         left = (f"{day}: nothing to do, no study has begun by then; {first.name} is the first, with start = {first.start} in studies.toml",)
-    return Due(studies, areas, tuple(name for name in studies if settings.study(name).area in sourced), left)
+    with_source = (name for name in studies if settings.study(name).mode == "counts" or settings.study(name).area in sourced)
+    return Due(studies, areas, tuple(with_source), left)
+
+
+def collected(settings: Settings, studies: Iterable[Study]) -> tuple[str, ...]:
+    """The areas whose tweets these studies need, each once."""
+    return tuple(dict.fromkeys(study.area for study in studies if study.mode == "tweets"))
 
 
 def _has_source(settings: Settings, area: str, day: date) -> bool:
@@ -111,13 +117,19 @@ def refresh_pages(settings: Settings, day: date, *, progress: Progress = silent)
 def recountable_days(settings: Settings, study_name: str, day: date) -> tuple[date, ...]:
     """Days before `day`, since the study's start, whose tweets are on disk and whose stored counts are not by today's rule.
 
-    A changed rule, or a new study over old days, is answered from these without a request to any API.
+    A changed rule, or a new study over old days, is answered from these without a request to any API. (Not so in mode "counts": there
+    the days are those that X has counted by today's rule.)
     """
     study = settings.study(study_name)
-    held = {found for found in held_days(settings, study.area) if study.start <= found < day}
+    held = {found for found in countable_days(settings, study) if study.start <= found < day}
     wanted = {("counts", study_name, found): count.revision(settings, study_name, found) for found in held}
     present = database.markers_present(settings, wanted)
     return tuple(sorted(found for dataset, name, found in wanted if (dataset, name, found) not in present))
+
+
+def countable_days(settings: Settings, study: Study) -> set[date]:
+    """The days of a study that can be counted from what is on disk."""
+    return extract_counts.held_days(settings, study.name) if study.mode == "counts" else held_days(settings, study.area)
 
 
 def _to_be_fetched(settings: Settings, area_name: str, day: date) -> bool:

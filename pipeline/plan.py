@@ -11,13 +11,13 @@ from typing import Any
 
 import sqlalchemy
 
-from pipeline import clean, count, database, days, embedded, extract, inputs, nights, posterior, storage
+from pipeline import clean, count, database, days, embedded, extract, extract_counts, inputs, nights, posterior, storage
 from pipeline.errors import MissingData
 from pipeline.report import page
 from pipeline.settings import Settings, Study
 
 #: In the order in which they run.
-TASKS = ("ExtractTweets", "CleanTweets", "LoadTweets", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport")
+TASKS = ("ExtractTweets", "ExtractCounts", "CleanTweets", "LoadTweets", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Step:
         name: area or study; empty for the report.
         day: its day.
         reason: why it is not complete.
-        source: where its tweets would come from; empty for later stages.
+        source: where its tweets (or counts) would come from; empty for later stages.
         blocked: True where it cannot run now (the day is not over, or no source holds it); the reason says until when.
     """
 
@@ -128,13 +128,18 @@ def steps(settings: Settings, first: date, last: date, *, now: datetime | None =
 
 def _day(settings: Settings, day: date, begun: list[Study], now: datetime, held: Stored, anew: set[str]) -> Iterator[Step]:
     ready: dict[str, bool] = {}
-    for area in dict.fromkeys(study.area for study in begun):
+    for area in nights.collected(settings, begun):
         found = list(_area_steps(settings, area, day, now, held))
-        ready[area] = not any(step.blocked for step in found)
+        ready.update({study.name: not any(step.blocked for step in found) for study in begun if study.area == area})
         yield from found
+    for study in begun:
+        if study.mode == "counts":
+            found = list(_counts_steps(settings, study, day, now))
+            ready[study.name] = not any(step.blocked for step in found)
+            yield from found
     changed = False
     for study in begun:
-        if ready[study.area]:
+        if ready[study.name]:
             found = list(_study_steps(settings, study, day, held, study.name in anew))
             changed = changed or bool(found)
             yield from found
@@ -142,11 +147,33 @@ def _day(settings: Settings, day: date, begun: list[Study], now: datetime, held:
         yield Step("BuildReport", "", day, reason)
 
 
-def _area_steps(settings: Settings, area: str, day: date, now: datetime, held: Stored) -> Iterator[Step]:
+def _not_over(settings: Settings, area: str, day: date, now: datetime) -> str:
+    """Why a day cannot be asked for yet; empty where it can."""
     zone = settings.area(area).zone
-    if not days.is_over(day, zone, now, settings.x.settle):
-        until = days.over_at(day, zone, settings.x.settle)
-        yield Step("ExtractTweets", area, day, f"the day is not over until {until:%Y-%m-%d %H:%M} UTC", blocked=True)
+    if days.is_over(day, zone, now, settings.x.settle):
+        return ""
+    return f"the day is not over until {days.over_at(day, zone, settings.x.settle):%Y-%m-%d %H:%M} UTC"
+
+
+def _counts_steps(settings: Settings, study: Study, day: date, now: datetime) -> Iterator[Step]:
+    """What X has to count for a study in mode "counts"."""
+    final = extract_counts.partition(settings, study.name, day)
+    if why := _not_over(settings, study.area, day, now):
+        yield Step("ExtractCounts", study.name, day, why, blocked=True)
+    elif not final.is_dir():
+        try:
+            window = days.window(day, settings.area(study.area).zone)
+            endpoint = extract_counts.endpoint_for(settings, extract_counts.queries(settings, study.name), window, now)
+        except MissingData as error:
+            yield Step("ExtractCounts", study.name, day, error.what, blocked=True)
+        else:
+            source = "sandbox (synthetic)" if settings.synthetic else f"X API, {endpoint.name}"
+            yield Step("ExtractCounts", study.name, day, _made_before(final, "the rule or the box changed", "not counted by X yet"), source)
+
+
+def _area_steps(settings: Settings, area: str, day: date, now: datetime, held: Stored) -> Iterator[Step]:
+    if why := _not_over(settings, area, day, now):
+        yield Step("ExtractTweets", area, day, why, blocked=True)
         return
     try:
         fed = inputs.inputs(settings, area, day)
@@ -200,7 +227,7 @@ def _study_steps(settings: Settings, study: Study, day: date, held: Stored, anew
 
 def _recountable(settings: Settings, study: Study, day: date, held: Stored) -> Iterable[date]:
     """Earlier days whose tweets are on disk and whose stored counts are not by today's rule: counted again before the posterior."""
-    for found in sorted(nights.held_days(settings, study.area)):
+    for found in sorted(nights.countable_days(settings, study)):
         if study.start <= found < day and held.markers.get(("counts", study.name, found)) != count.revision(settings, study.name, found):
             yield found
 
@@ -211,6 +238,8 @@ def _count_reason(settings: Settings, study: Study, partition: Path) -> str:
         return "not counted yet"
     if all(_manifest(other).get("rule_version") != count.rule_version(study) for other in others):
         return "the rule changed"
+    if study.mode == "counts":
+        return "X's counts of it changed"
     return "its tweets changed (box, policy or sources)"
 
 

@@ -50,7 +50,10 @@ def version(settings: Settings, study_name: str) -> str:
     """Digest of all that decides a posterior beside the counts: prior, forgetting, start, area, rule, and this stage's code."""
     study = settings.study(study_name)
     area = settings.area(study.area)
-    place = (area.name, area.policy, area.source, sorted(area.places))
+    place: tuple[object, ...] = (area.name, area.policy, area.source, sorted(area.places))
+    if study.mode == "counts":
+        # neither policy nor source have a say in what X counts
+        place = ("counts", area.name, area.box.csv, area.timezone, sorted(area.places))
     return digest(CODE, study.prior.alpha, study.prior.beta, study.forget, study.start, place, study.match)
 
 
@@ -214,7 +217,9 @@ def reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         return any(old[name] != new[name] for name in names)
 
     said = []
-    if differ("rule_version"):
+    if "counts" in (old["basis"], new["basis"]) and differ("basis"):
+        said.append("now counted by X's own rules" if new["basis"] == "counts" else "now counted from collected tweets")
+    elif differ("rule_version"):
         said.append("the rule changed")
     if differ("prior_alpha", "prior_beta"):
         said.append("the prior changed")

@@ -9,6 +9,7 @@ warnings.filterwarnings("ignore", message=r'Parameter "param_name" with value "N
 from tasks.clean import CleanTweets
 from tasks.count import CountMatches
 from tasks.extract import ArchivedDay, ExtractTweets
+from tasks.extract_counts import ExtractCounts
 from tasks.load import LoadCounts, LoadTweets
 from tasks.nightly import Nightly
 from tasks.posterior import UpdatePosterior
@@ -19,6 +20,7 @@ __all__ = [
     "BuildReport",
     "CleanTweets",
     "CountMatches",
+    "ExtractCounts",
     "ExtractTweets",
     "LoadCounts",
     "LoadTweets",

@@ -1,4 +1,4 @@
-"""CountMatches: cleaned tweets and a rule to trials and matches."""
+"""CountMatches: cleaned tweets and a rule, or X's own counts, to trials and matches."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pipeline import count
 from pipeline.progress import Progress
 from tasks.base import StudyStage, settings
 from tasks.clean import CleanTweets
+from tasks.extract_counts import ExtractCounts
 from tasks.targets import FolderTarget
 
 
@@ -18,7 +19,9 @@ class CountMatches(StudyStage):
     """Count the tweets of one day that the study's rule matches, by author."""
 
     def requires(self) -> luigi.Task:
-        """The cleaned tweets of the study's area."""
+        """The cleaned tweets of the study's area; X's counts where the study is in that mode."""
+        if settings().study(self.study).mode == "counts":
+            return ExtractCounts(study=self.study, date=self.date)
         return CleanTweets(area=self.area, date=self.date)
 
     def output(self) -> luigi.Target:

@@ -1,4 +1,4 @@
--- As many tweets are listed as matched as the day's count says.
+-- As many tweets are listed as matched as the day's count says; none where X counted.
 select
     daily_counts.study,
     daily_counts.day,
@@ -13,4 +13,4 @@ left join (
     from tweet_matches
     group by study, day
 ) as listed using (study, day)
-where daily_counts.matches <> coalesce(listed.tweets, 0)
+where case when daily_counts.basis = 'counts' then 0 else daily_counts.matches end <> coalesce(listed.tweets, 0)

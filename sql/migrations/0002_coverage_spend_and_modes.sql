@@ -49,6 +49,10 @@ comment on column daily_counts.basis is
     'tweets: all that were found; sample: those of time slices drawn at random; counts: X''s own counts, matched by X''s rules, authors unknown.';
 comment on column daily_counts.sampled is 'For a sample: how many different posts were received; else null.';
 comment on column daily_counts.population is 'For a sample: how many posts X said there are in all; else null.';
+-- X counts neither authors nor retweets
+alter table daily_counts alter column authors drop not null, alter column retweets drop not null;
+comment on column daily_counts.authors is 'Different known authors of the n tweets; null where X counted.';
+comment on column daily_counts.retweets is 'Retweets, which are neither trials nor matches; null where X counted.';
 
 alter table posteriors
     add column basis text not null default 'tweets' check (basis in ('tweets', 'sample', 'counts')),
