@@ -223,13 +223,14 @@ def test_what_it_shows_has_a_version() -> None:
     cards = [
         a_card(made_days(12, missing=[2], partial=[5]), synthetic=True, truth=0.1),
         a_card(current=False),
+        a_card(made_days(12, sampled=range(6, 12), partial=[11]), hours=made_hours(LAST, "America/Mexico_City", missing=[8, 9])),
         a_card(made_days(2, missing=[0, 1])),
     ]
     text = re.sub(r"<svg.*?</svg>|geobeta [\d.]+,", "", rendered(*cards), flags=re.S)
     drawn = [charts.posterior_band(made_days(9)), charts.counts_a_day(made_days(9)), charts.share_density(made_days(9).iloc[-1].to_dict())]
     shapes = [{key: value for key, value in chart.to_dict(validate=False).items() if key not in ("datasets", "$schema")} for chart in drawn]
     looks = storage.digest(re.sub(r"\d\.\d+", "#", json.dumps(shapes)))
-    assert (page.CODE, storage.digest(text), looks) == ("report-1", "6da673de13a2", "db66ee6bbf39")
+    assert (page.CODE, storage.digest(text), looks) == ("report-2", "f501bc7eee36", "db66ee6bbf39")
 
 
 # --- from the database -------------------------------------------------------------------------------------------------------
