@@ -38,7 +38,7 @@ comment on column coverage_hours.pages is 'Pages that held a post of it.';
 comment on column coverage_hours.waits is 'Waits before a request, while it was being fetched.';
 comment on column coverage_hours.wait_seconds is 'Length of these waits together.';
 comment on column coverage_hours.errors is 'Requests that failed while it was being fetched.';
-comment on column coverage_hours.observed is 'Share of it that was observed; for a sample the share of its time that the slices hold.';
+comment on column coverage_hours.observed is 'Share of it that was observed; for a sample, of the slices in it.';
 comment on column coverage_hours.reason is 'What is missing and why; null where nothing is.';
 
 alter table daily_counts
