@@ -67,6 +67,7 @@ comment on column posterior_history.days_sampled is 'Days that count and are sam
 
 alter table studies add column mode text not null default 'tweets' check (mode in ('tweets', 'counts'));
 comment on column studies.mode is 'tweets: they are collected and matched here; counts: X counts.';
+comment on column studies.rule_version is 'Digest of the match rule, and of who matches by it; daily_counts and posteriors name it.';
 
 -- the text goes when [content] retention_days have passed; what was counted stays
 alter table tweets alter column text drop not null;
