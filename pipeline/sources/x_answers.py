@@ -156,6 +156,15 @@ def _forbidden(document: object, endpoint: str, query: str, got: str) -> Pipelin
     return Forbidden(got, todo="see the app's access level in X's developer console; python -m pipeline doctor tells what it lacks")
 
 
+def no_counts(response: requests.Response, endpoint: str) -> PipelineError:
+    """The error of a 200 that is no answer of a counts endpoint: a gateway's page, or something that is not the API."""
+    kind = response.headers.get("content-type", "no content type")
+    return UnexpectedAnswer(
+        f"{endpoint} answered HTTP {response.status_code} with {len(response.content)} bytes of {kind}, wanted counts with their total",
+        todo="see whether X_BASE_URL is the API; if it is, try again: a gateway's page usually passes",
+    )
+
+
 class RefusedToken(BadRequest):
     """HTTP 400 about the next_token: the way on is the same window with until_id."""
 
