@@ -110,7 +110,7 @@ def luigi(path: Path | None, environ: Mapping[str, str] | None) -> Iterator[Find
         text = file.read_text(encoding="utf-8")
         parser.read_string(text)
     except FileNotFoundError:
-        yield fault("luigi.cfg", f"{file} is not there", "run Luigi from the repository's folder, or set LUIGI_CONFIG_PATH to its luigi.cfg")
+        yield fault("luigi.cfg", f"{file} is not there", "run Luigi from the repository's folder, or set LUIGI_CONFIG_PATH")
         return
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         yield fault("luigi.cfg", _line(f"{file} cannot be read: {error}"), "take the repository's luigi.cfg")

@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy
 
 from pipeline import configuration, database, embedded, migrations, plan
-from pipeline.doctor.finding import Finding, fault, ok, refused, unknown, warning
+from pipeline.doctor.finding import Finding, fault, ok, warning
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
 
@@ -40,7 +40,9 @@ def disk(settings: Settings) -> Iterator[Finding]:
     yield ok("data folder", f"{settings.data} can be written")
     places = {"disk": settings.data}
     if settings.database_url is None:
-        places["database's disk"] = embedded.status(settings).data
+        # what is wrong with it is told elsewhere
+        with contextlib.suppress(PipelineError):
+            places["database's disk"] = embedded.status(settings).data
     seen: set[int] = set()
     for name, path in places.items():
         standing = _standing(path)
@@ -170,7 +172,7 @@ def database_of(settings: Settings, now: datetime) -> Iterator[Finding]:
             yield fault("database", f"{where} is PostgreSQL {version}", f"wanted {embedded.programs.OLDEST} or newer: use another server")
             return
         if connection.exec_driver_sql("select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'").scalar_one():
-            yield fault("database", f"{where} can only be read", "it is a standby, or set to read only: name the main server in DATABASE_URL")
+            yield fault("database", f"{where} can only be read", "a standby, or set to read only: name the main server in DATABASE_URL")
             return
         waiting = migrations.waiting(connection)
         connection.exec_driver_sql("create table geobeta_doctor (looked integer)")
@@ -193,10 +195,3 @@ def _reservations(connection: sqlalchemy.Connection) -> Iterator[Finding]:
             f"{found[0]} requests of killed runs count as spent at their most: {found[1]:,} posts, ${found[2]:.2f}",
             "nothing: each is settled when its day is fetched again, or when the month ends",
         )
-
-
-def unusable(settings: Settings) -> Finding:
-    """What is said of the database where the data folder of the embedded one cannot be used."""
-    return unknown("database", f"not looked at: the embedded one lies in {settings.data}")
-
-

@@ -61,7 +61,7 @@ def box(area: Area, now: datetime) -> Iterator[Finding]:
             check, f"{area.box} has {surface * 1e6:,.0f} m²: hardly a post's place lies in it", "see the area's box; draw a larger one"
         )
         return
-    yield ok(check, f"{surface:,.0f} km²; its sun fits {area.timezone}" if surface >= 1 else f"{surface:.2f} km²; fits {area.timezone}")
+    yield ok(check, f"{surface:,.{0 if surface >= 10 else 2}f} km², and its longitude fits {area.timezone}")
 
 
 def queries(area: Area) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def queries(area: Area) -> Iterator[Finding]:
         yield refused(check, error)
         return
     told = "; ".join(
-        f"{name}: {len(asked)} of at most {max(map(len, asked)):,} characters ({x_api.ENDPOINTS[name].query_length:,} allowed)"
+        f"{len(asked)} to {name} of up to {max(map(len, asked)):,} characters ({x_api.ENDPOINTS[name].query_length:,} fit)"
         for name, asked in made.items()
     )
     slow = [name for name, asked in made.items() if len(asked) > RATES[name]]

@@ -156,15 +156,6 @@ def _forbidden(document: object, endpoint: str, query: str, got: str) -> Pipelin
     return Forbidden(got, todo="see the app's access level in X's developer console; python -m pipeline doctor tells what it lacks")
 
 
-def no_counts(response: requests.Response, endpoint: str) -> PipelineError:
-    """The error of a 200 that is no answer of a counts endpoint: a gateway's page, or something that is not the API."""
-    kind = response.headers.get("content-type", "no content type")
-    return UnexpectedAnswer(
-        f"{endpoint} answered HTTP {response.status_code} with {len(response.content)} bytes of {kind}, wanted counts with their total",
-        todo="see whether X_BASE_URL is the API; if it is, try again: a gateway's page usually passes",
-    )
-
-
 class RefusedToken(BadRequest):
     """HTTP 400 about the next_token: the way on is the same window with until_id."""
 
@@ -199,15 +190,21 @@ def _too_many(response: requests.Response, document: object, got: str) -> Pipeli
     return RateLimited(got, todo=todo, retry_after=left if left > 0 else None)
 
 
-def _their_time(response: requests.Response) -> float:
-    """The server's clock, in seconds since 1970: the reset is told in it, and ours may be off by an hour.
-
-    The Date header is cut to the second, so a wait counted from it ends at the reset or up to a second after, never before.
-    """
+def their_time(response: requests.Response) -> float | None:
+    """The server's clock by its Date header, in seconds since 1970, cut to the second; None where it does not tell."""
     try:
         return email.utils.parsedate_to_datetime(response.headers["date"]).timestamp()
     except (KeyError, TypeError, ValueError):
-        return time.time()
+        return None
+
+
+def _their_time(response: requests.Response) -> float:
+    """The server's clock, else ours: the reset is told in theirs, and ours may be off by an hour.
+
+    The Date header is cut to the second, so a wait counted from it ends at the reset or up to a second after, never before.
+    """
+    theirs = their_time(response)
+    return time.time() if theirs is None else theirs
 
 
 def unreachable(error: requests.RequestException, base_url: str) -> PipelineError:
