@@ -17,9 +17,12 @@ import psycopg2
 import pytest
 
 from pipeline import cli, doctor
+from pipeline import settings as configured
 from pipeline.boxes import BoundingBox
 from pipeline.cli import doctor as command
 from pipeline.doctor import Finding, places
+from pipeline.sandbox import server
+from pipeline.sandbox.world import World
 from tests.conftest import AREAS, STUDIES, write_config
 from tests.servers import Reply, ScriptedServer, Seen, scripted
 from tests.test_refusals import CAPPED, INVALID, NOT_ENROLLED, OPERATOR
@@ -385,6 +388,28 @@ def test_without_a_token_the_sandbox_is_asked_and_nothing_is_paid(installation: 
     assert "made up" in found["token"].what
     assert found["paid"].what == "nothing: it is made up"
     assert [each for each in found.values() if each.state in ("fault", "warning")] == []
+
+
+@pytest.mark.parametrize(
+    ("token", "check"),
+    [
+        ("sandbox", None),
+        ("sandbox-expired", "token"),
+        ("sandbox-nogeo", "operators"),
+        ("sandbox-broke", "credits"),
+        ("sandbox-capped", "X's cap"),
+        ("sandbox-nocounts", "counts"),
+        ("sandbox-basic", "archive"),
+    ],
+)
+def test_each_access_level_of_the_sandbox_is_named(installation: Installation, token: str, check: str | None) -> None:
+    """Its own answers to its tokens (docs/sandbox.md), with a study that needs the full archive: one fault each, none for full access."""
+    world = World.of(configured.read(installation.environ))
+    with server.running(world) as sandbox:
+        installation.write(studies=OLD)
+        installation.environ |= {"X_BEARER_TOKEN": token, "X_BASE_URL": sandbox.url}
+        faults = by_state(installation.examine(), "fault")
+    assert [fault.check for fault in faults] == ([check] if check else [])
 
 
 def test_the_requests_are_of_one_query_and_ask_for_no_post(installation: Installation) -> None:

@@ -49,12 +49,12 @@ def test_the_day_the_month_and_the_limits_stand_in_one_table(make_settings: Make
     settings = make_settings(settings="[x]\nmax_posts_per_day = 5000\nmax_usd_per_month = 250.0\n", X_BEARER_TOKEN="x")
     enter(settings, LEDGER, RESERVED, STOPPED)
     assert shown(settings).strip().splitlines() == [
-        "spent at X (UTC)       requests   posts paid   US dollars         limit",
-        "today, 2026-11-25            13        1,200       $6.005   5,000 posts",
-        "  counts/recent               1            0       $0.005",
-        "  search/recent              12        1,200        $6.00",
-        "on its way, at most                      100        $0.50",
-        "November 2026                         41,200     $206.005       $250.00",
+        "spent at X (UTC)     requests  posts paid  US dollars        limit",
+        "today, 2026-11-25          13       1,200      $6.005  5,000 posts",
+        "  counts/recent             1           0      $0.005",
+        "  search/recent            12       1,200       $6.00",
+        "on its way, at most                   100       $0.50",
+        "November 2026                      41,200    $206.005      $250.00",
         "stopped by the budget: 2 runs in 14 days, the newest ExtractTweets mexico-city",
         "2026-11-23 (2026-11-25 09:15 UTC)",
     ]

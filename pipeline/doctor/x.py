@@ -91,9 +91,12 @@ class Asking:
         )
         with contextlib.closing(client):
             newest = days.last_over(areas[name].zone, self.now, settings.x.settle)
-            yield from self._ask(client, x_api.COUNTS_RECENT, name, query, newest)
+            recent = list(self._ask(client, x_api.COUNTS_RECENT, name, query, newest))
+            yield from recent
             old = self._old_day(areas)
-            if not settings.x.archive_search:
+            if not any(finding.check == "counts" and finding.state == "ok" for finding in recent):
+                yield unknown("archive", "not asked: counts/recent did not answer")
+            elif not settings.x.archive_search:
                 yield ok("archive", "not asked: archive_search = false")
             elif self.full or old is not None:
                 yield from self._ask(client, x_api.COUNTS_ALL, name, query, old or newest - timedelta(days=30))
