@@ -63,7 +63,7 @@ def environment(environ: Mapping[str, str] | None) -> Iterator[Finding]:
             close = difflib.get_close_matches(name, known, n=1)
             yield warning("environment", f"{name} is no variable of geobeta's", f"{close[0]}?" if close else "take it away")
     if "X_BEARER_TOKEN" not in given:
-        for name in ("TWITTER_BEARER_TOKEN", "BEARER_TOKEN", "X_TOKEN"):
+        for name in ("TWITTER_BEARER_TOKEN", "BEARER_TOKEN"):
             if given.get(name):
                 yield warning("environment", f"{name} is set, and geobeta reads X_BEARER_TOKEN", "put the token there to ask the X API")
     if given.get("GEOBETA_FORCE", "").strip():
