@@ -47,7 +47,7 @@ LEAKY = ("DATABASE_URL", "X_BEARER_TOKEN", "X_BASE_URL", "GEOBETA_CONFIG", "GEOB
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*LEAKY, "GEOBETA_KILL_AT", "GEOBETA_KILL_FILE"):
+    for name in (*LEAKY, "GEOBETA_KILL_AT", "GEOBETA_KILL_FILE", "GEOBETA_NIGHT"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -35,7 +35,7 @@ from tests.servers import Reply, ScriptedServer, scripted
 DAY = date(2026, 11, 10)
 AREA = "mexico-city"
 NOW = datetime(2026, 11, 12, 9, tzinfo=UTC)
-TUNED = "[x]\npage_size = 10\nattempts = 4\nlongest_wait_seconds = 0.3\n"
+TUNED = "[x]\npage_size = 10\nattempts = 4\nlongest_wait_seconds = 0.3\nask_counts = false\n"
 
 #: Wide enough for two queries of search/recent.
 WIDE = """
@@ -281,11 +281,21 @@ def test_queries_too_long_for_the_recent_endpoint_stay_with_the_other(api: Scrip
 
 
 def test_pages_that_go_in_a_circle_are_noticed(api: ScriptedServer, real: Callable[..., Settings]) -> None:
-    """A token that was given before would be followed for ever, for money."""
-    api.script = {3: Reply(document={"data": [], "meta": {"next_token": "t10"}})}
+    """A token that comes again and again would be followed for ever, for money."""
+    api.script = dict.fromkeys(range(3, 20), Reply(document={"data": [], "meta": {"next_token": "t10"}}))
     with pytest.raises(UnexpectedAnswer, match="circle"):
         extract.run(real(), AREA, DAY, now=NOW)
-    assert len(api.seen) == 3
+    assert len(api.seen) == 4
+
+
+def test_a_page_that_comes_twice_is_gone_past(api: ScriptedServer, real: Callable[..., Settings]) -> None:
+    """The answer before once more, token and all: kept as received, and its token followed."""
+    first = api.page({"start_time": "2026-11-10T06:00:00Z", "end_time": "2026-11-11T06:00:00Z", "max_results": "10"})
+    api.script = {2: Reply(document=first)}
+    settings = real()
+    extract.run(settings, AREA, DAY, now=NOW)
+    assert texts(settings) == ALL_TEXTS[:10] + ALL_TEXTS
+    assert api.starts == [0, 10, 10, 20, 30, 40]
 
 
 def test_a_day_never_mixes_the_sandbox_and_the_api(api: ScriptedServer, real: Callable[..., Settings]) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "Client",
     "Counts",
     "Endpoint",
+    "Gate",
     "Page",
     "endpoint_for",
     "keep_pace",
@@ -119,7 +120,7 @@ def endpoint_for(window: Window, now: datetime, *, recent_days: int = 7, archive
     Raises:
         MissingData: only search/all reaches so far back, and the settings say not to use it.
     """
-    if window.start >= now - timedelta(days=recent_days) + RECENT_MARGIN:
+    if window.start >= horizon(now, recent_days):
         return RECENT
     if archive_search:
         return ALL
@@ -127,6 +128,11 @@ def endpoint_for(window: Window, now: datetime, *, recent_days: int = 7, archive
         f"the day began at {window.start:%Y-%m-%d %H:%M} UTC, and search/recent reaches back {recent_days} days only",
         todo="set archive_search = true under [x] in settings.toml if the account may use search/all, or import an archive of the day",
     )
+
+
+def horizon(now: datetime, recent_days: int) -> datetime:
+    """The oldest instant that search/recent is asked for at `now`."""
+    return now - timedelta(days=recent_days) + RECENT_MARGIN
 
 
 def queries(clauses: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
@@ -151,12 +157,23 @@ def queries(clauses: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
     return tuple(f"({' OR '.join(group)}){SUFFIX}" for group in groups)
 
 
+class Gate(Protocol):
+    """Knows whether anything may still be asked at all (pipeline/client.py)."""
+
+    def check(self) -> None:
+        """Raise where X has refused the whole account before."""
+
+    def note(self, error: PipelineError) -> None:
+        """Take notice of what X answered."""
+
+
 @dataclass(slots=True)
 class Waits:
-    """How often and how long a client waited before trying again."""
+    """How often and how long a client waited before trying again, and how many requests failed."""
 
     count: int = 0
     seconds: float = 0.0
+    errors: int = 0
 
 
 @dataclass(slots=True)
@@ -173,6 +190,7 @@ class Client:
         pace: a file by which all processes keep the spacing that search/all wants; None: no spacing (the sandbox).
         on_request: called before every request that goes out, retries included.
         account: is told of the same requests, and may refuse them (BudgetReached, which is not tried again).
+        gate: is asked before each of them, and told of each error.
     """
 
     token: str = field(repr=False)
@@ -184,6 +202,7 @@ class Client:
     pace: Path | None = None
     on_request: Callable[[], None] = lambda: None
     account: Account | None = None
+    gate: Gate | None = None
     progress: Progress = silent
     waits: Waits = field(default_factory=Waits)
     _adapter: Adapter = field(init=False, repr=False)
@@ -220,6 +239,7 @@ class Client:
         page_size: int | None = None,
         next_token: str | None = None,
         until_id: int | None = None,
+        attempts: int | None = None,
     ) -> Page:
         """One page of the search, newest first; start of the window inclusive, end exclusive.
 
@@ -227,6 +247,7 @@ class Client:
             page_size: posts a page; None, or more than the endpoint gives: its largest.
             next_token: from the page before, with everything else unchanged.
             until_id: only posts older than this one: the way on where a token is refused.
+            attempts: how often it is asked for; None for the client's own number.
 
         Raises:
             TransientError: still failing after `attempts`, or the wait would be longer than `longest_wait_seconds`.
@@ -244,7 +265,7 @@ class Client:
             "tweet_fields": list(TWEET_FIELDS),
             "place_fields": list(PLACE_FIELDS),
         }
-        return self._patiently(endpoint, query, wanted, size, read)
+        return self._patiently(endpoint, query, wanted, size, read, attempts or self.attempts)
 
     def counts(
         self,
@@ -266,7 +287,7 @@ class Client:
         wanted: dict[str, object] = {"start_time": window.start, "end_time": window.end, "granularity": granularity}
         if next_token is not None:
             wanted["next_token"] = next_token
-        return self._patiently(endpoint, query, wanted, 0, read_counts)
+        return self._patiently(endpoint, query, wanted, 0, read_counts, self.attempts)
 
     def _patiently(
         self,
@@ -275,13 +296,14 @@ class Client:
         wanted: Mapping[str, object],
         posts_at_most: int,
         reader: Callable[[requests.Response], _Answer],
+        attempts: int,
     ) -> _Answer:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, TransientError) and not isinstance(error, BudgetReached)),
             wait=self._wait,
-            stop=self._stop,
+            stop=lambda state: state.attempt_number >= attempts or state.upcoming_sleep > self.longest_wait_seconds,
             sleep=self._sleep,
-            before_sleep=self._tell,
+            before_sleep=lambda state: self._tell(state, attempts),
             reraise=True,
         )
         answer: _Answer = retrying(self._once, endpoint, query, wanted, posts_at_most, reader)
@@ -295,6 +317,8 @@ class Client:
         posts_at_most: int,
         reader: Callable[[requests.Response], _Answer],
     ) -> _Answer:
+        if self.gate is not None:
+            self.gate.check()
         if self.account is not None:
             self.account.before(endpoint.name, posts_at_most)
         received: list[int] | None = None
@@ -303,6 +327,11 @@ class Client:
             answer = reader(self._send(endpoint, query, wanted))
             received = [number for number, _ in answer.written] if isinstance(answer, Page) else []
             return answer
+        except PipelineError as error:
+            self.waits.errors += 1
+            if self.gate is not None:
+                self.gate.note(error)
+            raise
         finally:
             if self.account is not None:
                 self.account.after(endpoint.name, received, self._adapter.answered)
@@ -331,13 +360,10 @@ class Client:
         # half of it chance, so that several clients do not come back at one moment; a minute at most
         return float(tenacity.wait_random_exponential(multiplier=1, max=min(60.0, self.longest_wait_seconds / 16))(state))
 
-    def _stop(self, state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= self.attempts or state.upcoming_sleep > self.longest_wait_seconds
-
-    def _tell(self, state: tenacity.RetryCallState) -> None:
+    def _tell(self, state: tenacity.RetryCallState, attempts: int) -> None:
         error = state.outcome.exception() if state.outcome else None
         what = error.what if isinstance(error, PipelineError) else str(error)
-        self.progress(None, f"{what}; trying again in {state.upcoming_sleep:.0f} s (attempt {state.attempt_number + 1} of {self.attempts})")
+        self.progress(None, f"{what}; trying again in {state.upcoming_sleep:.0f} s (attempt {state.attempt_number + 1} of {attempts})")
 
     def _sleep(self, seconds: float) -> None:
         self.waits.count += 1
