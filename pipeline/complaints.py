@@ -26,16 +26,24 @@ class Fault:
         return f"{self.file}{': ' if self.key else ''}{self.key}\n    got:    {self.got}\n    wanted: {self.wanted}"
 
 
+class Faulty(SettingsError):
+    """The configuration is refused; `faults` has each by itself, for whoever tells them one by one."""
+
+    def __init__(self, what: str, *, todo: str = "", faults: Iterable[Fault] = ()) -> None:
+        super().__init__(what, todo=todo)
+        self.faults = tuple(faults)
+
+
 def refuse(faults: Iterable[Fault]) -> NoReturn:
     """Raise one SettingsError that lists all faults.
 
     Raises:
-        SettingsError: always.
+        Faulty: always.
     """
     listed = list(faults)
     head = "the configuration has a fault" if len(listed) == 1 else f"the configuration has {len(listed)} faults"
     todo = "mend it and run again" if len(listed) == 1 else "mend them and run again"
-    raise SettingsError(f"{head}\n" + "\n".join(f"  {fault}" for fault in listed), todo=todo)
+    raise Faulty(f"{head}\n" + "\n".join(f"  {fault}" for fault in listed), todo=todo, faults=listed)
 
 
 def faults_of(error: ValidationError, file: str, prefix: str, model: type[BaseModel], table: Mapping[str, Any]) -> Iterator[Fault]:

@@ -81,6 +81,18 @@ def apply(engine: sa.Engine, folder: Path = SQL) -> list[str]:
     return done
 
 
+def waiting(connection: sa.Connection, folder: Path = SQL) -> int:
+    """How many files of sql/ this database has not seen as they are now; applies none.
+
+    Raises:
+        SettingsError: as `apply`.
+    """
+    wanted = [script for kind in ("migrations", "views") for script in scripts(folder, kind)]
+    known = _applied(connection)
+    _refuse_strange(known, [script for script in wanted if script.name.startswith("migrations/")])
+    return sum(known.get(script.name) != script.digest for script in wanted)
+
+
 def _refuse_strange(known: dict[str, str], migrations: list[Script]) -> None:
     ours = {script.name: script.digest for script in migrations}
     for name, applied in known.items():

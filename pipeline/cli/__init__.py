@@ -23,6 +23,7 @@ DONE, FAILED, USAGE, AGAIN, INTERRUPTED = 0, 1, 2, 75, 130
 #: Command → its module in this package, in the order of --help.
 COMMANDS = {
     "import": "importing",
+    "doctor": "doctor",
     "status": "status",
     "plan": "plan",
     "area": "area",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings, Study
 
-HELP = """Show where everything stands: sources, database, every study's newest day, what is missing, and the last runs.
+HELP = """Show where everything stands: sources, database, every study's newest day, what is missing, what was spent, and the last runs.
 
 A day is missing when nothing current is counted of it, partial when it was observed in part, stale when its number was made
 by an earlier rule, box or prior. Starts nothing and writes nothing."""
@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from pipeline import configuration, plan
+    from pipeline.cli import spending
     from pipeline.cli.terminal import console
 
     settings = configuration.load()
@@ -47,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
         out.print(f"database: {_database(settings, connection)}", markup=False)
         _studies(settings, connection, now, out)
         if connection is not None:
+            spending.show(settings, connection, now, out)
             _runs(connection, options.runs, now, out)
     return 0
 

@@ -190,15 +190,21 @@ def _too_many(response: requests.Response, document: object, got: str) -> Pipeli
     return RateLimited(got, todo=todo, retry_after=left if left > 0 else None)
 
 
-def _their_time(response: requests.Response) -> float:
-    """The server's clock, in seconds since 1970: the reset is told in it, and ours may be off by an hour.
-
-    The Date header is cut to the second, so a wait counted from it ends at the reset or up to a second after, never before.
-    """
+def their_time(response: requests.Response) -> float | None:
+    """The server's clock by its Date header, in seconds since 1970, cut to the second; None where it does not tell."""
     try:
         return email.utils.parsedate_to_datetime(response.headers["date"]).timestamp()
     except (KeyError, TypeError, ValueError):
-        return time.time()
+        return None
+
+
+def _their_time(response: requests.Response) -> float:
+    """The server's clock, else ours: the reset is told in theirs, and ours may be off by an hour.
+
+    The Date header is cut to the second, so a wait counted from it ends at the reset or up to a second after, never before.
+    """
+    theirs = their_time(response)
+    return time.time() if theirs is None else theirs
 
 
 def unreachable(error: requests.RequestException, base_url: str) -> PipelineError:

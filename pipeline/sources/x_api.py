@@ -221,6 +221,11 @@ class Client:
         # an authorisation that adds nothing: without one, an entry for the host in ~/.netrc would replace the token
         session.auth = _leave
 
+    @property
+    def last(self) -> requests.Response | None:
+        """The last answer, for its headers; None where none came."""
+        return self._adapter.last
+
     def close(self) -> None:
         """Close the connections."""
         self._tweepy.session.close()
