@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from pipeline.errors import (
     SourceUnavailable,
     UsageCapExceeded,
 )
+from pipeline.sandbox import acting
 from pipeline.sandbox import server as sandbox
 from pipeline.sandbox.faults import Fault, Script
 from pipeline.sandbox.world import World
@@ -91,6 +92,11 @@ class Night:
     def requests(self) -> int:
         return len(self.log)
 
+    def told(self) -> str:
+        """The log, for a person who looks at a failure."""
+        lines = [f"{number} {entry['at']} {entry['status']} {entry['fault']}" for number, entry in enumerate(self.log, 1)]
+        return "\n".join([*lines, *(f"{type(stop).__name__}: {stop.what}" for stop in self.stops)])
+
     @property
     def faults(self) -> int:
         """Requests that met a fault."""
@@ -98,13 +104,13 @@ class Night:
 
 
 @pytest.fixture
-def play(make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Night]]:
+def play(make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Night]:
     """A function that plays a script over nights until the day is complete, in a data folder of its own."""
     number = iter(range(10_000))
 
     def run(script: Script, extra: str = "") -> Night:
         clock, folder = Clock(), tmp_path / f"night-{next(number)}"
-        for module in (x_api, x_answers):
+        for module in (x_api, x_answers, acting):
             monkeypatch.setattr(module, "time", clock)
         monkeypatch.setattr(spend, "_now", clock.now)
         log = folder / "sandbox"
@@ -125,7 +131,7 @@ def play(make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: py
         entries = [json.loads(line) for line in (log / "requests.log").read_text().splitlines()]
         return Night(_by_id(table), stops, entries, clock.slept, gone)
 
-    yield run
+    return run
 
 
 def _nights(conf: Settings, running: sandbox.Server, clock: Clock) -> list[PipelineError]:
@@ -134,7 +140,8 @@ def _nights(conf: Settings, running: sandbox.Server, clock: Clock) -> list[Pipel
     for night in range(12):
         name = f"night {night}"
         try:
-            manifest = extract.run(conf, AREA, DAY, now=clock.now(), night=name)
+            account = spend.Account(conf, f"tweets {AREA} {DAY}")
+            manifest = extract.run(conf, AREA, DAY, now=clock.now(), night=name, account=account)
         except PipelineError as error:
             stops.append(error)
             before = running.requests
@@ -191,7 +198,7 @@ def check(night: Night, plain: Night, script: Script) -> None:
     for name, row in plain.tweets.items():
         assert night.tweets.get(name) == row or name in lost, (name, script)
     assert night.tweets.keys() <= plain.tweets.keys()
-    assert night.requests <= plain.requests + night.faults, script
+    assert night.requests <= plain.requests + night.faults, (script, night.told())
     met = {entry["fault"] for entry in night.log if entry["fault"]}
     allowed = tuple({STOPS[kind] for kind in met if kind in STOPS} | {BudgetReached})
     assert all(isinstance(stop, allowed) for stop in night.stops), (night.stops, script)
