@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -122,6 +122,30 @@ def read_page(path: Path, page: dict[str, Any]) -> dict[str, Any]:
         raise MissingData(f"{path} does not hold the bytes that were received", todo=AGAIN.format(path.parent))
     document: dict[str, Any] = json.loads(body)
     return document
+
+
+def places(page: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The places that a page includes, by their ids."""
+    includes = page.get("includes")
+    listed = includes.get("places") if isinstance(includes, dict) else None
+    return {str(place["id"]): place for place in (listed if isinstance(listed, list) else ()) if isinstance(place, dict) and "id" in place}
+
+
+def complete(page: dict[str, Any], own: Mapping[str, Any], known: Mapping[str, dict[str, Any]]) -> bool:
+    """Add the places that the page's posts name and its includes lack (facts/x-api.md: it happens); give whether none is lacking now.
+
+    Args:
+        own: the places that it includes.
+        known: the places that pages of the same day include.
+    """
+    posts = page.get("data")
+    geos = [post.get("geo") for post in (posts if isinstance(posts, list) else ()) if isinstance(post, dict)]
+    named = dict.fromkeys(str(geo["place_id"]) for geo in geos if isinstance(geo, dict) and geo.get("place_id"))
+    lacking = [place for place in named if place not in own]
+    found = [known[place] for place in lacking if place in known]
+    if found:
+        page["includes"] = {**(page.get("includes") or {}), "places": [*own.values(), *found]}
+    return len(found) == len(lacking)
 
 
 def _written(folder: Path, page: dict[str, Any]) -> list[tuple[int, datetime | None]]:
