@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline import days, extract, faults, formats, storage, text
+from pipeline import days, extract, faults, formats, raw, storage, text
 from pipeline.days import Window
 from pipeline.errors import AlreadyRunning, MissingData, SettingsError
 from pipeline.formats import Notice, Record
@@ -34,7 +34,7 @@ from pipeline.settings import Area, Settings
 from pipeline.sources import archive
 
 #: Version of this stage: raise it when its output changes (a golden test holds the two together).
-CODE_VERSION: Final = 2
+CODE_VERSION: Final = 3
 #: Discards kept for a look, per reason; all are counted.
 SAMPLE: Final = 1000
 ROW_GROUP: Final = 65_536
@@ -65,9 +65,15 @@ def _decided(settings: Settings, area_name: str, day: date) -> _Decided:
     wanted = inputs(settings, area_name, day)
     archives = [archive.identity(settings, digest) for digest in wanted.archives]
     # which other archives were listening decides the coverage, though not the rows
-    # (X gives a whole day or fails; an archive holds what somebody's stream caught)
-    observed = (1.0, "") if wanted.x else archive.coverage(settings, area, day)
-    fetched = extract.revision(settings, area_name) if wanted.x else None
+    # (of X's own day its manifest says how much was observed; an archive holds what somebody's stream caught)
+    observed: tuple[float | None, str] = archive.coverage(settings, area, day) if not wanted.x else (1.0, "")
+    fetched: object = None
+    if wanted.x:
+        told = extract.observed(settings, area_name, day)
+        observed, fetched = (told.coverage, told.reason), extract.revision(settings, area_name)
+        if told.digest or told.purged:
+            # only then, so that whole days keep the revision that they always had
+            fetched = [fetched, told.digest, told.purged]
     policy = [area.policy, keeps_raw(settings, area), settings.load.raw]
     revision = storage.digest("clean", CODE_VERSION, fetched, archives, observed, policy, storage.digest(author_key(settings).hex()))
     return _Decided(wanted, observed, revision)
@@ -174,12 +180,26 @@ class _Day:
     def read(self) -> None:
         """All records of the day, from all its sources, each with its origin."""
         if self.inputs.x:
-            for name, page in extract.pages(self.settings, self.area.name, self.day):
-                self._page(f"x/{name}", page)
+            self._pages()
         for digest in self.inputs.archives:
             for table in archive.records(self.settings, digest, self.window):
                 self.records += table.num_rows
                 self._take(table, f"archive/{digest}")
+
+    def _pages(self) -> None:
+        """X's pages; a post whose place its own page has left out takes it from another page of the day, which may come later."""
+        places: dict[str, dict[str, Any]] = {}
+        waiting: set[str] = set()
+        for name, page in extract.pages(self.settings, self.area.name, self.day):
+            own = raw.places(page)
+            places.update(own)
+            if raw.complete(page, own, places):
+                self._page(f"x/{name}", page)
+            else:
+                waiting.add(name)
+        for name, page in extract.pages(self.settings, self.area.name, self.day, only=waiting) if waiting else ():
+            raw.complete(page, raw.places(page), places)
+            self._page(f"x/{name}", page)
 
     def _page(self, origin: str, page: dict[str, Any]) -> None:
         found: list[Record] = []

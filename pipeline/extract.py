@@ -9,16 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline import client, cover, days, storage
+from pipeline import client, cover, days, raw, storage
 from pipeline.errors import DayNotOver, SettingsError
-from pipeline.fetching import Fetching, read_page
+from pipeline.fetching import Fetching
 from pipeline.progress import Progress, silent
 from pipeline.sandbox.world import World
 from pipeline.settings import Area, Settings
@@ -192,7 +192,7 @@ def _read(path: Path, mtime_ns: int, inode: int) -> tuple[Observed, bool, str | 
     """(what was observed, whether holes may still be had, the night that asked last). Remembered, for every revision of a day holds it."""
     content = storage.read_json(path)
     holes, sample = content.get("holes", []), content.get("sample")
-    digest = storage.digest([[hole["start"], hole["end"]] for hole in holes], sample and sample["slices"]) if holes or sample else ""
+    digest = storage.digest([[hole["start"], hole["end"]] for hole in holes], sample) if holes or sample else ""
     told = Observed(
         coverage=content.get("coverage", 1.0),
         reason=content.get("coverage_reason", ""),
@@ -203,12 +203,16 @@ def _read(path: Path, mtime_ns: int, inode: int) -> tuple[Observed, bool, str | 
     return told, any(hole["refetch"] for hole in holes), content.get("attempted_by")
 
 
-def pages(settings: Settings, area_name: str, day: date) -> Iterator[tuple[str, dict[str, Any]]]:
+def pages(settings: Settings, area_name: str, day: date, *, only: Container[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """(file name, parsed answer) of every page of a whole day, in the order in which they were received.
+
+    Args:
+        only: names of files; None for all.
 
     Raises:
         MissingData: the day is not there, or a page is not what was received.
     """
     folder = partition(settings, area_name, day)
     for page in manifest(settings, area_name, day)["pages"]:
-        yield page["file"], read_page(folder / page["file"], page)
+        if only is None or page["file"] in only:
+            yield page["file"], raw.read_page(folder / page["file"], page)

@@ -17,10 +17,9 @@ from typing import Any, Final
 
 import zstandard
 
-from pipeline import cover, days, extract, faults, spend, storage
+from pipeline import client, cover, days, extract, faults, spend, storage
 from pipeline.errors import DayNotOver, MissingData, SettingsError, SourceUnavailable, UnexpectedAnswer
 from pipeline.progress import Progress, silent
-from pipeline.sandbox import lifecycle
 from pipeline.sandbox.world import World
 from pipeline.settings import Area, Settings, Study
 from pipeline.sources import x_api, x_query
@@ -261,20 +260,9 @@ class _Counting:
         faults.point("counts.cursor")
 
     def _client(self) -> x_api.Client:
-        settings, x = self.settings, self.settings.x
-        base_url = settings.base_url
-        if settings.synthetic and base_url is None:
-            base_url = lifecycle.ensure_running(settings)
-        return x_api.Client(
-            token=settings.bearer_token.get_secret_value() if settings.bearer_token else extract.SANDBOX_TOKEN,
-            base_url=base_url,
-            timeout_seconds=x.timeout_seconds,
-            answer_seconds=x.answer_seconds,
-            attempts=x.attempts,
-            longest_wait_seconds=x.longest_wait_seconds,
-            on_request=self._count_request,
-            account=spend.Account(settings, f"counts {self.study} {self.day}"),
-            progress=self.progress,
+        account = spend.Account(self.settings, f"counts {self.study} {self.day}")
+        return client.build(
+            self.settings, night=extract.this_night(), on_request=self._count_request, account=account, progress=self.progress
         )
 
     def _count_request(self) -> None:

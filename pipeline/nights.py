@@ -76,20 +76,36 @@ def _has_source(settings: Settings, area: str, day: date) -> bool:
     return True
 
 
-def complete_days(settings: Settings, wanted: Iterable[date], now: datetime | None = None) -> set[date]:
+def hours_due(settings: Settings, area_name: str, day: date, night: str) -> bool:
+    """Whether hours of the day are missing that X may still give, and that this night has not asked for again."""
+    # in this order: most days have no hole, and which sources feed a day costs more to tell
+    if not extract.refetchable(settings, area_name, day, night):
+        return False
+    try:
+        return inputs.inputs(settings, area_name, day).x
+    except MissingData:
+        return False
+
+
+def complete_days(settings: Settings, wanted: Iterable[date], now: datetime | None = None, *, night: str | None = None) -> set[date]:
     """The days, of those given, on which every due study is published and the page is current: one query for all of them.
 
-    A day on which nothing is due is complete.
+    A day on which nothing is due is complete; one with hours that this night has still to ask for again is not.
+
+    Args:
+        night: the id of the night; None where missing hours do not count.
     """
     needed: dict[date, set[tuple[str, str, date]]] = {}
     revisions: dict[tuple[str, str, date], str] = {}
     for day in wanted:
-        night = due(settings, day, now)
-        if len(night.studies_with_source) < len(night.studies) or (night.studies and not page.path(settings, day).is_file()):
+        due_ = due(settings, day, now)
+        if len(due_.studies_with_source) < len(due_.studies) or (due_.studies and not page.path(settings, day).is_file()):
             continue
-        markers = {("posteriors", name, day): posterior.revision(settings, name, day) for name in night.studies}
-        markers |= {("tweets", name, day): clean.revision(settings, name, day) for name in night.areas}
-        if night.studies:
+        if night is not None and any(hours_due(settings, area, day, night) for area in due_.areas):
+            continue
+        markers = {("posteriors", name, day): posterior.revision(settings, name, day) for name in due_.studies}
+        markers |= {("tweets", name, day): clean.revision(settings, name, day) for name in due_.areas}
+        if due_.studies:
             markers["report", "", day] = page.revision(settings, day)
         needed[day] = set(markers)
         revisions |= markers

@@ -183,6 +183,9 @@ def _area_steps(settings: Settings, area: str, day: date, now: datetime, held: S
     source = source_words(settings, fed)
     if fed.x and not extract.partition(settings, area, day).is_dir():
         yield Step("ExtractTweets", area, day, _extract_reason(settings, area, day), source)
+    elif nights.hours_due(settings, area, day, extract.this_night()):
+        missing = f"{extract.missing_hours(settings, area, day):.2f}".rstrip("0").rstrip(".")
+        yield Step("ExtractTweets", area, day, f"{missing} hour{'' if missing == '1' else 's'} missing, asked for again", source)
     partition = clean.partition(settings, area, day)
     if not partition.is_dir():
         yield Step(

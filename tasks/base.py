@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import textwrap
 import time
 import traceback
+import uuid
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import luigi
 
-from pipeline import configuration, ledger
+from pipeline import configuration, extract, ledger, nights
 from pipeline.errors import PipelineError, named_disk_errors
 from pipeline.progress import Progress
 from pipeline.settings import Settings
@@ -20,6 +22,9 @@ from tasks import exit_code
 from tasks.reporting import reporting
 
 logger = logging.getLogger("geobeta")
+
+#: The id of this night. All worker processes of one run of Luigi share it: what was asked for in vain is asked for once a night.
+NIGHT = os.environ.setdefault(extract.NIGHT, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
 
 _settings: Settings | None = None
 
@@ -111,12 +116,25 @@ class AreaStage(Stage):
     area: str = luigi.Parameter(description="a name from areas.toml")
     date: date = luigi.DateParameter(description="a local day of the area, YYYY-MM-DD")
 
+    def complete(self) -> bool:
+        """False, too, while hours of the day are missing that this night has not asked for again."""
+        with named_disk_errors():
+            return not nights.hours_due(settings(), self.area, self.date, NIGHT) and super().complete()
+
 
 class StudyStage(Stage):
     """A stage whose partitions are (study, day)."""
 
     study: str = luigi.Parameter(description="a name from studies.toml")
     date: date = luigi.DateParameter(description="a local day of the study's area, YYYY-MM-DD")
+
+    def complete(self) -> bool:
+        """False, too, while hours of the day are missing that this night has not asked for again; what X counts has no such hours."""
+        with named_disk_errors():
+            study = settings().study(self.study)
+            if study.mode == "tweets" and nights.hours_due(settings(), study.area, self.date, NIGHT):
+                return False
+            return super().complete()
 
     @property
     def area(self) -> str:

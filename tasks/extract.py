@@ -7,11 +7,11 @@ from typing import Any
 
 import luigi
 
-from pipeline import extract, inputs
+from pipeline import extract, inputs, spend
 from pipeline.errors import MissingData
 from pipeline.progress import Progress
 from pipeline.sources import archive
-from tasks.base import AreaStage, settings
+from tasks.base import NIGHT, AreaStage, settings
 from tasks.targets import FolderTarget
 
 
@@ -53,9 +53,8 @@ class ExtractTweets(AreaStage):
         return [FolderTarget(folder) for folder in folders]
 
     def complete(self) -> bool:
-        """True when every source of the day is on disk; a day without any source is not complete."""
-        targets = self.output()
-        return bool(targets) and all(target.exists() for target in targets)
+        """True when every source of the day is on disk, and no missing hour is due; a day without any source is not complete."""
+        return bool(self.output()) and super().complete()
 
     def stage_revision(self) -> str:
         """Box, time zone, queries."""
@@ -63,5 +62,6 @@ class ExtractTweets(AreaStage):
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
         """One call."""
-        manifest = extract.run(settings(), self.area, self.date, progress=progress)
+        account = spend.Account(settings(), f"tweets {self.area} {self.date}")
+        manifest = extract.run(settings(), self.area, self.date, progress=progress, night=NIGHT, account=account)
         return {"rows_out": manifest["posts"], "requests": manifest["requests"]}

@@ -11,7 +11,7 @@ import luigi
 
 from pipeline import nights
 from pipeline.progress import Progress
-from tasks.base import Stage, settings
+from tasks.base import NIGHT, Stage, settings
 from tasks.load import LoadTweets
 from tasks.posterior import UpdatePosterior
 from tasks.report import BuildReport
@@ -40,7 +40,7 @@ class Nightly(Stage):
         """True when every study that is due has its posterior, and the page is current. Says what is left for the next night."""
         for left in nights.due(settings(), self.date).left:
             logger.warning("%s", left)
-        return self.date in nights.complete_days(settings(), [self.date])
+        return self.date in nights.complete_days(settings(), [self.date], night=NIGHT)
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
         """One call: later pages that this night's numbers changed."""
@@ -50,5 +50,5 @@ class Nightly(Stage):
     def bulk_complete(cls, parameter_tuples: Iterable[Date]) -> list[Date]:
         """The days, of those given, that are complete: one query whatever their number. RangeDaily calls this."""
         days = list(parameter_tuples)
-        complete = nights.complete_days(settings(), days)
+        complete = nights.complete_days(settings(), days, night=NIGHT)
         return [day for day in days if day in complete]

@@ -160,6 +160,19 @@ def test_the_hours_of_x_are_passed_on_with_what_was_kept(settings: Settings) -> 
     assert (manifest["mode"], manifest["sample"]) == ("sample", {"population": 9})
 
 
+def test_a_place_that_its_page_left_out_is_taken_from_another_page(settings: Settings) -> None:
+    """From one before or after; which page told it makes no difference, and a place that none tells is nowhere."""
+    posts = [make_post(sequence=n, geo={"place_id": "here"}) for n in (1, 2, 3)]
+    here = make_place(id="here")
+    pages = [make_page(post, places=[here] if n == 1 else []) for n, post in enumerate(posts)]
+    unknown = make_post(sequence=4, geo={"place_id": "unknown"})
+    put_pages(settings, CITY, DAY, *pages, make_page(unknown, places=[]))
+    rows, manifest = cleaned(settings)
+    assert [row["place_id"] for row in rows] == ["here"] * 3
+    assert {row["evidence"] for row in rows} == {"place_within"}
+    assert manifest["discards"] == {"nowhere": 1}
+
+
 def test_an_empty_day_is_an_empty_table(settings: Settings) -> None:
     """With all columns, and all zeros."""
     put_pages(settings, CITY, DAY, {"meta": {"result_count": 0}})
@@ -392,7 +405,7 @@ def test_every_tweet_is_in_exactly_one_day(make_settings: Make, zone: str, middl
 # the golden day ------------------------------------------------------------------------------------------------------
 
 #: Output of the made-up day below. When it changes on purpose: raise clean.CODE_VERSION, then pin both anew.
-GOLDEN = (2, "a806927e5daf")
+GOLDEN = (3, "a806927e5daf")
 
 
 def test_output_and_code_version_change_together(make_settings: Make) -> None:
