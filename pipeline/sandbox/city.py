@@ -231,6 +231,7 @@ class Draws:
         has_point = kind in ("point", "point_outside")
         known = self.city.map.by_kind.get("city" if has_point else kind) or self.city.map.by_kind["state"]
         kind_of_reference, referred = self.reference[number]
+        place = known[int(which * len(known))]
         kinds = ("replied_to" if kind_of_reference < REPLY_SHARE else "quoted") if kind_of_reference < REPLY_SHARE + QUOTE_SHARE else None
         return Tweet(
             id=name,
@@ -241,17 +242,12 @@ class Draws:
             lang=phrases.LANGUAGES[catalogue.language[text]],
             # the busiest are programs
             client=CLIENTS[-1] if author < 2 else CLIENTS[author % (len(CLIENTS) - 1)],
-            place=known[int(which * len(known))],
-            point=places.point_in(self.city.box, *_inside(x, y, kind)) if has_point else None,
+            place=place,
+            point=self.city.map.point(place, x, y, outside=kind == "point_outside") if has_point else None,
             kind=kind,
             is_long=bool(catalogue.is_long[text]),
             reference=(kinds, history[0] - (1 << 40) - int(referred * (1 << 40))) if kinds else None,
         )
-
-
-def _inside(x: float, y: float, kind: str) -> tuple[float, float]:
-    """Shares of the box: clear of its edges, or just west of it."""
-    return (0.01 + 0.98 * x, 0.01 + 0.98 * y) if kind == "point" else (-0.01 - 0.03 * x, 0.01 + 0.98 * y)
 
 
 @lru_cache(maxsize=65536)
