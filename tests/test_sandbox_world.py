@@ -36,6 +36,7 @@ FULL = replace(
     session=3.0,
     drift=0.01,
     rhythm=0.5,
+    bots=0.1,
     steps=((date(2026, 11, 10), "traffic", 2.0),),
     containment="documented",
 )
@@ -84,6 +85,27 @@ def test_an_hours_tweets_have_that_hours_share() -> None:
         assert abs((found == topic).mean() - wanted) < 5 * math.sqrt(wanted * (1 - wanted) / last.sum())
 
 
+def test_bots_repeat_themselves_at_regular_times() -> None:
+    """Four authors, one text each, evenly spaced; the true share is exact with them too."""
+    there = make_city(tweets_per_day=8_000, bots=0.3, rhythm=0.5)
+    tweets = [tweet for tweet in there.tweets(DAY) if tweet.author in {city._author_id(1, "mexico-city", 16_000 + bot) for bot in range(4)}]
+    assert len({tweet.author for tweet in tweets}) == 4
+    for author in {tweet.author for tweet in tweets}:
+        own = [tweet for tweet in tweets if tweet.author == author]
+        gaps = np.diff([tweet.created for tweet in own])
+        assert len({tweet.text for tweet in own}) == 1
+        assert gaps.max() - gaps.min() <= 1
+        assert {tweet.client for tweet in own} == {city.CLIENTS[-1]}
+    count = len([tweet for tweet in there.tweets(DAY) if tweet.id == tweet.history[0]])
+    assert abs(len(tweets) - 0.3 * count) < 5 * math.sqrt(0.21 * count)
+    said = tweets[0].text
+    share = there.true_share(DAY, lambda text: text == said)
+    assert 0.07 < share < 0.09
+    found = sum(tweet.text == said for tweet in there.tweets(DAY) if tweet.id == tweet.history[-1])
+    assert abs(found - share * count) < 5 * math.sqrt(share * count)
+    assert math.fsum(there.distribution(DAY)[1]) == pytest.approx(1, abs=1e-12)
+
+
 def test_a_world_reads_back_from_its_file_form() -> None:
     """With everything said, and with as little as an older file says."""
     assert World.from_json(FULL.as_json()) == FULL
@@ -92,7 +114,7 @@ def test_a_world_reads_back_from_its_file_form() -> None:
     assert hash(FULL) != hash(WORLD)
 
 
-@pytest.mark.parametrize("name", ["author_effect", "session", "drift", "rhythm", "steps", "containment"])
+@pytest.mark.parametrize("name", ["author_effect", "session", "drift", "rhythm", "bots", "steps", "containment"])
 def test_all_that_a_world_is_made_of_is_in_its_digest(name: str) -> None:
     """A changed world is another source: what was fetched of the old one is not taken for its own."""
     changed = replace(WORLD, **{name: getattr(FULL, name)})
@@ -103,7 +125,7 @@ def test_all_that_a_world_is_made_of_is_in_its_digest(name: str) -> None:
 def test_the_settings_make_the_world(make_settings: Callable[..., Settings]) -> None:
     """[sandbox] reaches the city that tweets, and the one whose true share is told."""
     tuned = (
-        "[sandbox]\nrhythm = 0.5\ndrift = 0.01\nauthor_effect = 1.0\nsession = 3.0\ncontainment = 'documented'\n"
+        "[sandbox]\nrhythm = 0.5\nbots = 0.1\ndrift = 0.01\nauthor_effect = 1.0\nsession = 3.0\ncontainment = 'documented'\n"
         "steps = [{ day = 2026-11-10, topic = 'traffic', factor = 2.0 }]\n"
     )
     settings = make_settings(database=False, settings=tuned)
