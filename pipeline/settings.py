@@ -221,6 +221,7 @@ class SandboxSettings(_Table):
     author_effect: float = Field(0.0, ge=0, le=10, description="a number from 0 to 10")
     session: float = Field(1.0, ge=1, description="a number, 1 or more")
     rhythm: float = Field(0.0, ge=0, le=10, description="a number from 0 to 10")
+    bots: float = Field(0.0, ge=0, le=1, description="a share, from 0 to 1")
     drift: float = Field(0.0, ge=-1, le=1, description="a number from -1 to 1")
     steps: Annotated[tuple[Step, ...], BeforeValidator(_tuple)] = Field(
         (), description='a list of tables such as { day = 2026-11-01, topic = "traffic", factor = 2.0 }'

@@ -60,5 +60,5 @@ def day_of(query: str = CIRCLE, world: World = WORLD, **window: str) -> list[cit
 def real_tweepy(sandbox: server.Server, token: str = "sandbox", **options: Any) -> tweepy.Client:
     """tweepy's own client, asking this sandbox."""
     client = tweepy.Client(token, return_type=requests.Response, **options)
-    client.session.mount(HOST, Adapter(sandbox.url, timeout=10, on_request=lambda: None))
+    client.session.mount(HOST, Adapter(sandbox.url, timeout=10, longest=30, on_request=lambda: None))
     return client

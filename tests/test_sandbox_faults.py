@@ -262,6 +262,7 @@ def test_seeded_scripts_are_the_same_everywhere_and_hold_every_kind() -> None:
     assert all(Script.from_json(script.as_json()) == script for script in scripts)
     assert Script.seeded(3, 40, 7, kinds=("cut", "html")).faults.keys() <= set(range(1, 41))
     assert len(Script.seeded(3, 40, 7).faults) == 7
+    assert Script({2: Fault("unavailable", requests=3), 9: Fault("usage_cap")}).spoiled == 4
     # a change of the numbers would change every measured night: known on purpose
     drawn = {number: fault.as_dict for number, fault in Script.seeded(1).faults.items()}
     assert drawn == {1: {"kind": "cut"}, 3: {"kind": "empty_coordinates"}, 34: {"kind": "refused_token"}}

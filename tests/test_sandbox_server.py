@@ -240,4 +240,4 @@ def test_what_was_asked_for_is_what_was_given(running: server.Server, make_setti
         posts, requests_made = posts + manifest["posts"], requests_made + manifest["requests"]
     books = get(running, "/sandbox/ledger").json()
     assert (books["posts"], books["requests"]) == (posts, requests_made)
-    assert set(books["endpoints"]) == {"search/recent", "search/all"}
+    assert set(books["endpoints"]) == {f"{kind}/{reach}" for kind in ("search", "counts") for reach in ("recent", "all")}

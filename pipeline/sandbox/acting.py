@@ -118,8 +118,9 @@ class Play:
             ids = rest()
             if len(ids) >= turn.fault.position:
                 gone[ids[turn.fault.position - 1]] = "deleted"
-        with self._lock:
-            self._before[walk] = answer
+        if any(fault.kind == "duplicate_page" for fault in self.script.faults.values()):
+            with self._lock:
+                self._before[walk] = answer
         return answer
 
     def _is_down(self, answer: Answer) -> bool:

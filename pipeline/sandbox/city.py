@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline import days
 from pipeline.errors import SettingsError
 from pipeline.geo import BoundingBox
-from pipeline.sandbox import phrases, places
+from pipeline.sandbox import bots, phrases, places
 from pipeline.storage import digest
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class City:
         drift: how far the logarithm of each topic's weight moves a day, half of the topics up and half down.
         steps: (day, topic, factor): from that day on, the topic's weight is so many times what it was.
         rhythm: how far the logarithm of each topic's weight swings over the local day, up and down; each topic has its own hour.
+        bots: the share of all tweets that programs write: the same thing again and again, at regular times (see bots.py).
     """
 
     seed: int
@@ -93,6 +94,7 @@ class City:
     drift: float = 0.0
     steps: tuple[tuple[date, str, float], ...] = ()
     rhythm: float = 0.0
+    bots: float = 0.0
 
     @cached_property
     def map(self) -> places.Map:
@@ -127,6 +129,11 @@ class City:
         phases = 24 * _chance("rhythm", self.seed, self.zone.key).random(len(phrases.TOPICS))
         return np.asarray(np.exp(self.rhythm * np.cos(2 * np.pi * (np.arange(24)[:, np.newaxis] - phases) / 24)))
 
+    @cached_property
+    def bot_texts(self) -> NDArray[np.int64]:
+        """What each bot says. By seed and time zone, so that areas within one city agree."""
+        return bots.texts(_chance("bots", self.seed, self.zone.key), len(phrases.catalogue().texts))
+
     def author_topics(self, day: date, hour: int | None = None) -> Floats:
         """One row an author (one row for all where there is no author effect): the share of each topic in what they write.
 
@@ -157,7 +164,11 @@ class City:
             topics = (volumes / volumes.sum()) @ np.array([self.topics(day, hour) for hour in hours])
         else:
             topics = self.topics(day)
-        return texts.texts, topics[texts.topic] * self.language_shares[texts.language] * texts.within
+        shares = topics[texts.topic] * self.language_shares[texts.language] * texts.within
+        if self.bots:
+            shares = (1 - self.bots) * shares
+            np.add.at(shares, self.bot_texts, self.bots / bots.BOTS)
+        return texts.texts, shares
 
     def true_share(self, day: date, predicate: Callable[[str], bool]) -> float:
         """The expected share of tweets whose whole text satisfies the predicate: exact, a sum over all texts."""
@@ -206,8 +217,20 @@ class Draws:
         # what stood there before an edit is a draw of its own: who keeps the wrong version counts wrongly
         self.text = _texts(city, day, self.author, self.milliseconds, chance.random((count, 2, 3)))
         self.edited = chance.random((count, 2))
+        if city.bots:
+            self._hand_to_bots(day, count)
         self.reference = chance.random((count, 2))
         self.origin = int(digest("origin", city.seed, city.name, length=4), 16) % 1024
+
+    def _hand_to_bots(self, day: date, count: int) -> None:
+        bot = bots.whose(_chance("bots", self.city.seed, self.city.name, day.isoformat()), count, self.city.bots)
+        window, own = days.window(day, self.city.zone), bot >= 0
+        start = int(window.start.timestamp()) * 1000
+        self.milliseconds = bots.regular(self.milliseconds, bot, start, int(window.hours * 3_600_000))
+        self.text[own] = self.city.bot_texts[bot[own], np.newaxis]
+        # authors of their own, after all people
+        self.author = np.where(own, len(self.city.author_shares) + bot, self.author)
+        self.edited[own, 0] = 1.0
 
     def versions(self, number: int) -> list[Tweet]:
         """The tweet's versions: one, or two where it was edited; each knows the ids of both (as recorded from X)."""
@@ -231,6 +254,7 @@ class Draws:
         has_point = kind in ("point", "point_outside")
         known = self.city.map.by_kind.get("city" if has_point else kind) or self.city.map.by_kind["state"]
         kind_of_reference, referred = self.reference[number]
+        place = known[int(which * len(known))]
         kinds = ("replied_to" if kind_of_reference < REPLY_SHARE else "quoted") if kind_of_reference < REPLY_SHARE + QUOTE_SHARE else None
         return Tweet(
             id=name,
@@ -239,19 +263,14 @@ class Draws:
             author=_author_id(self.city.seed, self.city.name, author),
             text=catalogue.texts[text],
             lang=phrases.LANGUAGES[catalogue.language[text]],
-            # the busiest are programs
-            client=CLIENTS[-1] if author < 2 else CLIENTS[author % (len(CLIENTS) - 1)],
-            place=known[int(which * len(known))],
-            point=places.point_in(self.city.box, *_inside(x, y, kind)) if has_point else None,
+            # the busiest are programs too
+            client=CLIENTS[-1] if author < 2 or author >= len(self.city.author_shares) else CLIENTS[author % (len(CLIENTS) - 1)],
+            place=place,
+            point=self.city.map.point(place, x, y, outside=kind == "point_outside") if has_point else None,
             kind=kind,
             is_long=bool(catalogue.is_long[text]),
             reference=(kinds, history[0] - (1 << 40) - int(referred * (1 << 40))) if kinds else None,
         )
-
-
-def _inside(x: float, y: float, kind: str) -> tuple[float, float]:
-    """Shares of the box: clear of its edges, or just west of it."""
-    return (0.01 + 0.98 * x, 0.01 + 0.98 * y) if kind == "point" else (-0.01 - 0.03 * x, 0.01 + 0.98 * y)
 
 
 @lru_cache(maxsize=65536)
@@ -359,7 +378,7 @@ def character(settings: Settings) -> dict[str, Any]:
     for _, topic, _ in steps:
         if topic not in phrases.TOPICS:
             raise SettingsError(f"got the topic {topic!r} in [[sandbox.steps]], wanted one of {', '.join(phrases.TOPICS)}")
-    given = {name: getattr(sandbox, name) for name in ("author_effect", "session", "drift", "rhythm")} | {"steps": steps}
+    given = {name: getattr(sandbox, name) for name in ("author_effect", "session", "drift", "rhythm", "bots")} | {"steps": steps}
     usual = {known.name: known.default for known in fields(City)}
     return {name: value for name, value in given.items() if value != usual[name]}
 

@@ -139,6 +139,11 @@ class Script:
         turn = chance.random()
         return cls(dict(sorted(drawn.items())), clock=(3600.0 if turn < 0.125 else -3600.0) if clock and turn < 0.25 else 0.0)
 
+    @property
+    def spoiled(self) -> int:
+        """How many requests the faults spoil at most, each burst for as many as it lasts: what a night may ask beyond a quiet one."""
+        return sum(fault.requests or 1 for fault in self.faults.values())
+
     def as_json(self) -> str:
         """One line that `from_json` reads back."""
         down = [[start.isoformat(), end.isoformat()] for start, end in self.down_hours]

@@ -59,6 +59,8 @@ def parse(text: str, *, limit: int = 1024, containment: str = "recorded") -> Que
         QueryRefused: it is too long, not well formed, uses an unknown operator, asks for too large a region, or has no part that
             may stand alone (facts/x-api.md).
     """
+    if containment not in CONTAINMENTS:
+        raise ValueError(f"got the containment {containment!r}, wanted one of {', '.join(CONTAINMENTS)}")
     if not text.strip():
         raise QueryRefused("'query' must not be empty")
     if len(text) > limit:
@@ -174,6 +176,9 @@ def _plain(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _words(text: str) -> tuple[str, ...]:
+    # what was written is searched, not how an answer escapes it: `&amp;` holds no word
+    for escaped in ("&amp;", "&lt;", "&gt;"):
+        text = text.replace(escaped, " ")
     return tuple(WORD.findall(_plain(text)))
 
 

@@ -25,7 +25,7 @@ class World:
         seed: the generator's seed.
         tweets_per_day: about so many inside each area a day.
         areas: (name, box, time zone) of each area.
-        author_effect, session, drift, steps, rhythm: how its people write; see City.
+        author_effect, session, drift, steps, rhythm, bots: how its people write; see City.
         containment: how a region holds a place: "recorded" or "documented" (see query.py).
     """
 
@@ -37,6 +37,7 @@ class World:
     drift: float = 0.0
     steps: tuple[tuple[date, str, float], ...] = ()
     rhythm: float = 0.0
+    bots: float = 0.0
     containment: str = "recorded"
 
     @classmethod
