@@ -157,6 +157,22 @@ def test_a_sample_is_called_one_wherever_its_number_shows() -> None:
     assert "a sample" not in rendered(a_card())
 
 
+def test_what_x_counted_is_called_so_wherever_its_number_shows() -> None:
+    """Beside the share, in the overview, the notes, the facts, the rule, the table and on hovering; of authors it knows nothing."""
+    by_x = a_study().model_copy(update={"mode": "counts"})
+    days = made_days(3).assign(basis="counts", authors=float("nan"))
+    text = rendered(a_card(days, study=by_x), a_card(study=a_study(name="other")))
+    shown = " ".join(Tags(text).text.split()).replace("\xa0", " ")
+    assert text.count('<span class="tag sample">counted by X</span>') == 2
+    assert "Given the tweets that X counted so far" in shown
+    assert "Counted by X, by its own matching rules; authors unknown. No tweet is stored" in shown
+    assert "matched; counted by X, by its own matching rules; authors unknown" in shown
+    assert "as X's own search matches it" in shown
+    assert len(re.findall(r"; counted by X(?!,)", shown)) == 3 * 3  # three panels with a title a day
+    assert text.count('<td class="number">unknown</td>') == 3
+    assert "by X" not in rendered(a_card())
+
+
 def test_a_sample_with_a_slice_missing_is_partial_too() -> None:
     """Both are said; its observed share is never told as if it were of all tweets."""
     row = a_card(made_days(3, sampled=[1, 2], partial=[2])).rows[0]
