@@ -133,12 +133,12 @@ def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str
     """The three pictures, safe to be put into HTML as they are: picture.svg builds them from an XML tree, which escapes texts."""
     if known.latest is None:
         return dict.fromkeys(("band", "counts", "density"), Markup())
-    sample = " (a sample)" if known.basis == "sample" else ""
+    basis = {"sample": " (a sample)", "counts": " (by X)"}.get(known.basis, "")
     span = f"from {words.day_short(study.start)} to {words.day_short(known.days['day'].max().date())}"
     labels = {
-        "band": f"Share over the days {span}; on {shown['of_day']} {shown['share']}{sample}, 95 % interval {shown['interval']}.",
-        "counts": f"Tweets counted{sample} and tweets that matched a day, {span}; the table below has the numbers.",
-        "density": f"How plausible each share is: highest near {shown['share']}{sample}, 95 % of it at {shown['interval']}.",
+        "band": f"Share over the days {span}; on {shown['of_day']} {shown['share']}{basis}, 95 % interval {shown['interval']}.",
+        "counts": f"Tweets counted{basis} and tweets that matched a day, {span}; the table below has the numbers.",
+        "density": f"How plausible each share is: highest near {shown['share']}{basis}, 95 % of it at {shown['interval']}.",
     }
     # Altair checks every object against the schema as it is made, half of a page's time; tests/test_charts.py checks the pictures.
     with schemapi.debug_mode(False):

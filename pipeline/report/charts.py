@@ -110,7 +110,7 @@ def counts_a_day(days: pd.DataFrame, *, title: str = "") -> alt.VConcatChart:
     )
     chart = alt.VConcatChart(
         vconcat=[
-            _count_panel(days, column="trials", name=f"n, tweets counted{_sampled(counted)}", labels=False),
+            _count_panel(days, column="trials", name=f"n, tweets counted{_basis(counted)}", labels=False),
             _count_panel(days, column="matches", name="k, tweets that matched", labels=True),
         ],
         spacing=10,
@@ -178,8 +178,10 @@ def _marks(data: str, mark: alt.MarkDef, **channels: Any) -> alt.Chart:
     return alt.Chart(alt.NamedData(data), mark=mark, encoding=alt.FacetedEncoding(**channels))
 
 
-def _sampled(counted: pd.DataFrame) -> str:
-    """What the heading of the counts says of samples: their n is chosen, and says nothing of how much was tweeted."""
+def _basis(counted: pd.DataFrame) -> str:
+    """What the heading of the counts says of samples (their n is chosen, and says nothing of how much was tweeted), and of X's counts."""
+    if len(counted) and (counted["basis"] == "counts").all():
+        return " by X"
     samples = int((counted["basis"] == "sample").sum())
     return "" if not samples else " (samples)" if samples == len(counted) else f" (samples on {samples} of {len(counted)} days)"
 
