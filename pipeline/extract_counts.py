@@ -217,11 +217,11 @@ class _Counting:
 
     def _ask(self, answers: list[dict[str, Any]]) -> None:
         endpoint = endpoint_for(self.settings, self.queries, self.window, self.now)
-        with contextlib.closing(self._client()) as client:
+        with contextlib.closing(self._client()) as asking:
             for number, kind in enumerate(KINDS):
                 self.progress(number / len(KINDS), f"{self.study} {self.day}: X counts {kind}")
                 while (token := _next_token(answers, kind)) is not None:
-                    self._once(client, endpoint, kind, token, answers)
+                    self._once(asking, endpoint, kind, token, answers)
         if _total(answers, "matches") > _total(answers, "trials"):
             # asked again from the start: one of the two answers must have been of a bad moment
             (self.work / "cursor.json").unlink()
@@ -230,10 +230,10 @@ class _Counting:
                 todo="run again: both are asked for anew",
             )
 
-    def _once(self, client: x_api.Client, endpoint: x_api.Endpoint, kind: str, token: str, answers: list[dict[str, Any]]) -> None:
+    def _once(self, asking: x_api.Client, endpoint: x_api.Endpoint, kind: str, token: str, answers: list[dict[str, Any]]) -> None:
         """One request, kept."""
         query = self.queries.trials if kind == "trials" else self.queries.matches
-        counted = client.counts(endpoint, query, self.window, granularity="hour", next_token=token or None)
+        counted = asking.counts(endpoint, query, self.window, granularity="hour", next_token=token or None)
         if answers and answers[0]["synthetic"] != counted.synthetic:
             raise UnexpectedAnswer(
                 f"{self.study} {self.day}: got counts of the sandbox and of the API for one day",

@@ -110,7 +110,7 @@ def counts_a_day(days: pd.DataFrame, *, title: str = "") -> alt.VConcatChart:
     )
     chart = alt.VConcatChart(
         vconcat=[
-            _count_panel(days, column="trials", name=f"n, tweets counted{_sampled(counted)}", labels=False),
+            _count_panel(days, column="trials", name=f"n, tweets counted{_basis(counted)}", labels=False),
             _count_panel(days, column="matches", name="k, tweets that matched", labels=True),
         ],
         spacing=10,
@@ -178,8 +178,10 @@ def _marks(data: str, mark: alt.MarkDef, **channels: Any) -> alt.Chart:
     return alt.Chart(alt.NamedData(data), mark=mark, encoding=alt.FacetedEncoding(**channels))
 
 
-def _sampled(counted: pd.DataFrame) -> str:
-    """What the heading of the counts says of samples: their n is chosen, and says nothing of how much was tweeted."""
+def _basis(counted: pd.DataFrame) -> str:
+    """What the heading of the counts says of samples (their n is chosen, and says nothing of how much was tweeted), and of X's counts."""
+    if len(counted) and (counted["basis"] == "counts").all():
+        return " by X"
     samples = int((counted["basis"] == "sample").sum())
     return "" if not samples else " (samples)" if samples == len(counted) else f" (samples on {samples} of {len(counted)} days)"
 
@@ -286,6 +288,8 @@ def _hover_text(row: Mapping[Any, Any]) -> str:
         text += f": {int(row['matches']):,} of {int(row['trials']):,} tweets matched"
     if not pd.isna(row["mean"]):
         text += f"; share so far {row['mean']:.2%}, 95 % interval {row['lower_95']:.2%} to {row['upper_95']:.2%}"
+    if row["basis"] == "counts":
+        text += "; counted by X"
     if row["basis"] == "sample":
         text += f"; {words.sample(row['sampled'], row['population'])}"
     return f"{text}; only partly observed: {words.observed(row['coverage'])}" if row["status"] == "partial" else text
