@@ -65,9 +65,15 @@ def _decided(settings: Settings, area_name: str, day: date) -> _Decided:
     wanted = inputs(settings, area_name, day)
     archives = [archive.identity(settings, digest) for digest in wanted.archives]
     # which other archives were listening decides the coverage, though not the rows
-    # (X gives a whole day or fails; an archive holds what somebody's stream caught)
-    observed = (1.0, "") if wanted.x else archive.coverage(settings, area, day)
-    fetched = extract.revision(settings, area_name) if wanted.x else None
+    # (of X's own day its manifest says how much was observed; an archive holds what somebody's stream caught)
+    observed: tuple[float | None, str] = archive.coverage(settings, area, day) if not wanted.x else (1.0, "")
+    fetched: object = None
+    if wanted.x:
+        told = extract.observed(settings, area_name, day)
+        observed, fetched = (told.coverage, told.reason), extract.revision(settings, area_name)
+        if told.digest or told.purged:
+            # only then, so that whole days keep the revision that they always had
+            fetched = [fetched, told.digest, told.purged]
     policy = [area.policy, keeps_raw(settings, area), settings.load.raw]
     revision = storage.digest("clean", CODE_VERSION, fetched, archives, observed, policy, storage.digest(author_key(settings).hex()))
     return _Decided(wanted, observed, revision)

@@ -16,9 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline import client, cover, days, storage
+from pipeline import client, cover, days, raw, storage
 from pipeline.errors import DayNotOver, SettingsError
-from pipeline.fetching import Fetching, read_page
+from pipeline.fetching import Fetching
 from pipeline.progress import Progress, silent
 from pipeline.sandbox.world import World
 from pipeline.settings import Area, Settings
@@ -211,4 +211,4 @@ def pages(settings: Settings, area_name: str, day: date) -> Iterator[tuple[str, 
     """
     folder = partition(settings, area_name, day)
     for page in manifest(settings, area_name, day)["pages"]:
-        yield page["file"], read_page(folder / page["file"], page)
+        yield page["file"], raw.read_page(folder / page["file"], page)

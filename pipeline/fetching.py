@@ -7,18 +7,16 @@ is replaced. What remains to be asked is walks.py, where the files lie and who m
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import zstandard
 
-from pipeline import client, cursor, days, expected, faults, hours, sampling, storage, walks
+from pipeline import client, cursor, days, expected, faults, hours, raw, sampling, storage, walks
 from pipeline.cursor import Cursor
 from pipeline.days import Window
 from pipeline.errors import (
@@ -47,7 +45,6 @@ MOST_MISSING: Final = 0.25
 CIRCLE: Final = 3
 
 NO_ANSWER: Final = "X did not answer for it"
-AGAIN: Final = "remove the folder {}, then run the night again: the day is fetched anew"
 
 
 @dataclass
@@ -87,7 +84,10 @@ class Fetching:
         if not (self.work / "manifest.json").exists():
             at = self._begun() or self._begin()
             self._fetch(at)
-            storage.write_json(self.work / "manifest.json", self._manifest(at))
+            made_up = self.settings.synthetic or bool(at.synthetic)
+            head = {"source": "sandbox" if self.settings.synthetic else "x", "synthetic": made_up}
+            manifest = raw.manifest(at, self.area, self.day, self.work, self._requests(), **head)
+            storage.write_json(self.work / "manifest.json", {**manifest, "revision": self.final.name.removeprefix("revision=")})
         faults.point("extract.manifest")
         for name in ("cursor.json", "requests"):
             (self.work / name).unlink(missing_ok=True)
@@ -125,6 +125,7 @@ class Fetching:
         if at.night != self.night:
             at.night = self.night
             at.take_back()
+            at.walks = [replace(walk, hours=0) for walk in at.walks]
         self._turn_to(at)
         return at
 
@@ -171,6 +172,9 @@ class Fetching:
             reach = next((hour.start for hour in self.hours if hour.start >= x_api.horizon(self.now, x.recent_days)), self.window.end)
             if not at.pages and not self.refetching and all(walk.position <= reach for walk in at.walks):
                 raise self.refused or error from None
+            if self.refused and at.pages:
+                # search/all has answered before: its access may come back
+                raise self.refused from None
             endpoint = x_api.RECENT
             lost = "search/all was refused" if self.refused else "archive_search is false"
             self._give_up(at, reach, f"older than the {x.recent_days} days that search/recent reaches, and {lost}")
@@ -288,7 +292,7 @@ class Fetching:
         return min(max(1.0 - rest / (len(asked) * self._asked_seconds(at)), 0.0), 1.0)
 
     def _asked_seconds(self, at: Cursor) -> float:
-        slices = _slices(at.sample)
+        slices = raw.slices(at.sample)
         return sum((piece.end - piece.start).total_seconds() for piece in slices or [self.window])
 
     def _page(self, at: Cursor) -> x_api.Page:
@@ -366,54 +370,11 @@ class Fetching:
             self.progress(None, f"{error.what}; left out until the next night")
         at.save(self.work)
 
-    # ---- manifests -------------------------------------------------------------------------------------------------------------
+    # ---- what comes of it ------------------------------------------------------------------------------------------------------
 
     def _requests(self) -> int:
         requests = self.work / "requests"
         return requests.stat().st_size if requests.exists() else 0
-
-    def _manifest(self, at: Cursor) -> dict[str, Any]:
-        holes, slices = walks.merged(at.holes), _slices(at.sample)
-        return {
-            "area": self.area.name,
-            "day": self.day.isoformat(),
-            "window": {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()},
-            "source": "sandbox" if self.settings.synthetic else "x",
-            "synthetic": self.settings.synthetic or bool(at.synthetic),
-            "endpoint": at.endpoint,
-            "queries": at.queries,
-            "mode": "whole" if at.sample is None else "sample",
-            "pages": at.pages,
-            "posts": at.posts,
-            "requests": self._requests(),
-            "waits": at.waits,
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "revision": self.final.name.removeprefix("revision="),
-            "hours": self._table(at, at.pages, holes, slices),
-            **self._coverage(holes, slices),
-            "sample": at.sample,
-            "holes": [walks.as_json(hole) for hole in holes],
-            "attempted_by": self.night,
-        }
-
-    def _coverage(self, holes: list[Hole], slices: list[Window] | None) -> dict[str, Any]:
-        share = hours.observed(self.window, holes)
-        if slices:
-            # each slice stands for as much of the day as any other
-            pieces = sum(hours.observed(piece, holes) for piece in slices) / len(slices)
-            outside = walks.missing(holes, self.window) - sum(walks.missing(holes, piece) for piece in slices)
-            share = round(pieces * (1 - outside / (self.window.hours * 3600)), 6)
-        return {"coverage": share, "coverage_reason": hours.in_words(self.window, holes, self.area.zone, slices)}
-
-    def _table(self, at: Cursor, pages: list[dict[str, Any]], holes: list[Hole], slices: list[Window] | None) -> list[dict[str, Any]]:
-        return hours.table(self.window, map(self._written, pages), holes, at.trouble, at.expected, slices)
-
-    def _written(self, page: dict[str, Any]) -> list[tuple[int, datetime | None]]:
-        """(id, created_at) of the posts of a page, which lies in the one folder or the other."""
-        inside = self.work / page["file"]
-        posts = read_page(inside if inside.exists() else self.final / page["file"], page).get("data") or []
-        named = [post for post in posts if isinstance(post, dict) and str(post.get("id", "")).isdigit()]
-        return [(int(post["id"]), walks.written_at(int(post["id"]), post.get("created_at"))) for post in named]
 
     def _merge(self, at: Cursor, before: dict[str, Any]) -> None:
         """Take the new pages into the partition, then replace its manifest. Killed anywhere, it is done again, or done."""
@@ -424,58 +385,6 @@ class Fetching:
         for page in at.pages:
             storage.write_bytes(self.final / page["file"], (self.work / page["file"]).read_bytes())
         faults.point("extract.merge")
-        lost = [walks.hole(entry) for entry in before["holes"] if not entry["refetch"]]
-        holes, pages = walks.merged([*lost, *at.holes]), [*before["pages"], *at.pages]
-        sought = [walks.hole(entry) for entry in before["holes"] if entry["refetch"]]
-        slices = _slices(before.get("sample"))
-        table = self._table(at, pages, holes, slices)
-        storage.write_json(
-            self.final / "manifest.json",
-            {
-                **before,
-                "endpoint": at.endpoint,
-                "queries": at.queries,
-                "pages": pages,
-                "posts": before["posts"] + at.posts,
-                "requests": before["requests"] + self._requests(),
-                "waits": {name: before["waits"][name] + at.waits[name] for name in ("count", "seconds")},
-                "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "hours": [_mended(old, new, sought) for old, new in zip(before["hours"], table, strict=True)],
-                **self._coverage(holes, slices),
-                "holes": [walks.as_json(hole) for hole in holes],
-                "attempted_by": at.night,
-            },
-        )
+        storage.write_json(self.final / "manifest.json", raw.mended(before, at, self.area, self.final, self._requests()))
         faults.point("extract.merged")
         shutil.rmtree(self.work)
-
-
-def _mended(old: dict[str, Any], new: dict[str, Any], sought: list[Hole]) -> dict[str, Any]:
-    """The entry of an hour: as it was where nothing of it was sought, else as it is now, with what went wrong before added."""
-    start = datetime.fromisoformat(old["start"])
-    if not walks.missing(sought, Window(start, start + timedelta(seconds=old["seconds"]))):
-        return old
-    summed = {name: old[name] + new[name] for name in ("waits", "wait_seconds", "errors")}
-    return {**new, **summed, "expected": old["expected"]}
-
-
-def read_page(path: Path, page: dict[str, Any]) -> dict[str, Any]:
-    """The parsed answer that lies in `path`, which the manifest's entry `page` tells of.
-
-    Raises:
-        MissingData: it is not there, or not what was received.
-    """
-    try:
-        body = zstandard.decompress(path.read_bytes())
-    except (OSError, zstandard.ZstdError) as error:
-        raise MissingData(f"{path} cannot be read: {error}", todo=AGAIN.format(path.parent)) from error
-    if hashlib.sha256(body).hexdigest() != page["sha256"]:
-        raise MissingData(f"{path} does not hold the bytes that were received", todo=AGAIN.format(path.parent))
-    document: dict[str, Any] = json.loads(body)
-    return document
-
-
-def _slices(sample: dict[str, Any] | None) -> list[Window] | None:
-    if sample is None:
-        return None
-    return [Window(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in sample["slices"]]

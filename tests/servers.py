@@ -55,7 +55,8 @@ class Seen:
 class ScriptedServer(ThreadingHTTPServer):
     """Answers GET requests: the numbers (from 1) in `script` as told there, all others with pages of `posts` made-up posts.
 
-    The posts lie evenly over the window that was asked for, newest first; tokens repeat their answer.
+    The posts lie evenly over the window that was asked for, or over `span` where that is set, newest first; tokens repeat their answer.
+    A page whose stretch touches one of the spans in `down` is answered with 503.
     """
 
     daemon_threads = True
@@ -65,6 +66,10 @@ class ScriptedServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.posts = posts
         self.script: dict[int, Reply] = {}
+        self.span: tuple[datetime, datetime] | None = None
+        self.down: list[tuple[datetime, datetime]] = []
+        #: The box of the place that every post carries; None for posts without one.
+        self.place: tuple[float, float, float, float] | None = None
         self.headers: dict[str, str] = {}
         self.seen: list[Seen] = []
         self.lock = threading.Lock()
@@ -84,7 +89,22 @@ class ScriptedServer(ThreadingHTTPServer):
             number = len(self.seen)
         if number in self.script:
             return self.script[number]
+        if self.is_down(seen.parameters):
+            return Reply(status=503, document={"title": "Service Unavailable", "detail": "down"})
         return Reply(document=self.counted(seen.parameters) if "granularity" in seen.parameters else self.page(seen.parameters))
+
+    def is_down(self, parameters: dict[str, str]) -> bool:
+        """Whether the stretch of the page, from the newest post wanted to the oldest given or the window's start, touches `down`."""
+        if "granularity" in parameters or not self.down:
+            return False
+        start, newest = (_read(parameters[name]) for name in ("start_time", "end_time"))
+        first, size = int(parameters.get("next_token", "t0")[1:]), int(parameters["max_results"])
+        below = int(parameters.get("until_id", 1 << 63))
+        older = [post for post in self.between(start, newest) if int(post["id"]) < below]
+        if first or "until_id" in parameters:
+            newest = _written(older[first]) if first < len(older) else start
+        oldest = _written(older[first + size - 1]) if first + size < len(older) else start
+        return any(oldest < end and begin < newest for begin, end in self.down)
 
     def counted(self, parameters: dict[str, str]) -> dict[str, Any]:
         """The counts that these parameters ask for, of the same posts."""
@@ -100,9 +120,11 @@ class ScriptedServer(ThreadingHTTPServer):
         return {"data": data, "meta": {"total_tweet_count": sum(numbers)}}
 
     def between(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        """The posts of a span, newest first: evenly over it, whatever its length."""
-        step = (end - start) / max(self.posts, 1)
-        return [_post(end - step * (number + 0.5), number) for number in range(self.posts)]
+        """The posts of a span, newest first: evenly over it, whatever its length, or those of the server's own span."""
+        first, last = self.span or (start, end)
+        step = (last - first) / max(self.posts, 1)
+        times = [last - step * (number + 0.5) for number in range(self.posts)]
+        return [_post(at, number) for number, at in enumerate(times) if start <= at < end]
 
     def page(self, parameters: dict[str, str]) -> dict[str, Any]:
         """The page that these parameters ask for."""
@@ -113,7 +135,13 @@ class ScriptedServer(ThreadingHTTPServer):
         meta: dict[str, Any] = {"result_count": len(shown)}
         if first + size < len(posts):
             meta["next_token"] = f"t{first + size}"
-        return {"data": shown, "meta": meta} if shown else {"meta": meta}
+        if not shown:
+            return {"meta": meta}
+        if self.place is None:
+            return {"data": shown, "meta": meta}
+        place = {"id": "p1", "full_name": "Here", "geo": {"type": "Feature", "bbox": list(self.place), "properties": {}}}
+        placed = [{**post, "geo": {"place_id": "p1"}} for post in shown]
+        return {"data": placed, "includes": {"places": [place]}, "meta": meta}
 
 
 def _read(text: str) -> datetime:
