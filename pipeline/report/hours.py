@@ -109,9 +109,7 @@ def strip(hours: Iterable[Mapping[Any, Any]], zone: ZoneInfo) -> Markup:
 
 
 def of_day(known: StudyDays, day: Any) -> list[dict[Any, Any]]:
-    """The hours of one of the study's days that is partial; none where it is whole or missing, or nobody noted them."""
-    if pd.Timestamp(day) not in set(known.days.loc[known.days["status"] == "partial", "day"]):
-        return []
+    """The hours of one of the study's partial days; none where nobody noted them."""
     found: list[dict[Any, Any]] = known.hours[known.hours["day"] == pd.Timestamp(day)].to_dict("records")
     return found
 
