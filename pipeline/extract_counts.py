@@ -17,10 +17,9 @@ from typing import Any, Final
 
 import zstandard
 
-from pipeline import cover, days, extract, faults, spend, storage
+from pipeline import client, cover, days, extract, faults, spend, storage
 from pipeline.errors import DayNotOver, MissingData, SettingsError, SourceUnavailable, UnexpectedAnswer
 from pipeline.progress import Progress, silent
-from pipeline.sandbox import lifecycle
 from pipeline.sandbox.world import World
 from pipeline.settings import Area, Settings, Study
 from pipeline.sources import x_api, x_query
@@ -218,11 +217,11 @@ class _Counting:
 
     def _ask(self, answers: list[dict[str, Any]]) -> None:
         endpoint = endpoint_for(self.settings, self.queries, self.window, self.now)
-        with contextlib.closing(self._client()) as client:
+        with contextlib.closing(self._client()) as asking:
             for number, kind in enumerate(KINDS):
                 self.progress(number / len(KINDS), f"{self.study} {self.day}: X counts {kind}")
                 while (token := _next_token(answers, kind)) is not None:
-                    self._once(client, endpoint, kind, token, answers)
+                    self._once(asking, endpoint, kind, token, answers)
         if _total(answers, "matches") > _total(answers, "trials"):
             # asked again from the start: one of the two answers must have been of a bad moment
             (self.work / "cursor.json").unlink()
@@ -231,10 +230,10 @@ class _Counting:
                 todo="run again: both are asked for anew",
             )
 
-    def _once(self, client: x_api.Client, endpoint: x_api.Endpoint, kind: str, token: str, answers: list[dict[str, Any]]) -> None:
+    def _once(self, asking: x_api.Client, endpoint: x_api.Endpoint, kind: str, token: str, answers: list[dict[str, Any]]) -> None:
         """One request, kept."""
         query = self.queries.trials if kind == "trials" else self.queries.matches
-        counted = client.counts(endpoint, query, self.window, granularity="hour", next_token=token or None)
+        counted = asking.counts(endpoint, query, self.window, granularity="hour", next_token=token or None)
         if answers and answers[0]["synthetic"] != counted.synthetic:
             raise UnexpectedAnswer(
                 f"{self.study} {self.day}: got counts of the sandbox and of the API for one day",
@@ -261,20 +260,9 @@ class _Counting:
         faults.point("counts.cursor")
 
     def _client(self) -> x_api.Client:
-        settings, x = self.settings, self.settings.x
-        base_url = settings.base_url
-        if settings.synthetic and base_url is None:
-            base_url = lifecycle.ensure_running(settings)
-        return x_api.Client(
-            token=settings.bearer_token.get_secret_value() if settings.bearer_token else extract.SANDBOX_TOKEN,
-            base_url=base_url,
-            timeout_seconds=x.timeout_seconds,
-            answer_seconds=x.answer_seconds,
-            attempts=x.attempts,
-            longest_wait_seconds=x.longest_wait_seconds,
-            on_request=self._count_request,
-            account=spend.Account(settings, f"counts {self.study} {self.day}"),
-            progress=self.progress,
+        account = spend.Account(self.settings, f"counts {self.study} {self.day}")
+        return client.build(
+            self.settings, night=extract.this_night(), on_request=self._count_request, account=account, progress=self.progress
         )
 
     def _count_request(self) -> None:

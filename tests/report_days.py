@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline import clean, count, extract, load, posterior
 from pipeline.days import window
 from pipeline.report import data
+from pipeline.schema import BASES
 from pipeline.settings import Settings
 from pipeline.stats import beta
 
@@ -95,7 +96,7 @@ def study_days(days: pd.DataFrame, *, synthetic: bool = False, current: bool = T
         "run_id": "0123456789abcdef",
         "marker": "0a1b2c3d4e5f",
         "synthetic": synthetic,
-        "basis": "sample" if (known["basis"] == "sample").any() else "tweets",
+        "basis": max(known["basis"], key=BASES.index),
         "days_sampled": int((known["basis"] == "sample").sum()),
     }
     return data.StudyDays(days, latest, latest["day"].date(), current, synthetic, 0, hours)

@@ -74,7 +74,7 @@ def first_written(tweet: Tweet) -> float:
 
 
 def test_every_post_of_the_difference_is_explained(settings: Settings) -> None:
-    """n differs by versions, places and points, and by nothing else; k by these and by what a word is. But for mentions shares stay close."""
+    """n differs by versions, places and points, and by nothing else; k by mentions too, and but for these the shares stay close."""
     trials: Counter[str] = Counter()
     matches: Counter[str] = Counter()
     print(f"\n{'study':10} {'n here':>8} {'n by X':>8} {'k here':>7} {'k by X':>7} {'share here':>11} {'share by X':>11}")

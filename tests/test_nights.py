@@ -10,6 +10,7 @@ import pytest
 from pipeline import nights
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
+from tests.conftest import AREAS, STUDIES
 
 
 def test_a_night_before_the_first_study_says_so(make_settings: Callable[..., Settings]) -> None:
@@ -27,6 +28,17 @@ def test_no_study_at_all_is_a_fault_of_the_configuration(make_settings: Callable
     settings = make_settings(database=False).model_copy(update={"studies": {}})
     with pytest.raises(SettingsError, match=r"studies\.toml has no study"):
         nights.due(settings, date(2026, 11, 10))
+
+
+def test_what_x_counts_needs_no_tweets(make_settings: Callable[..., Settings]) -> None:
+    """An area that only such studies ask about is neither extracted nor loaded; they have a source all the same."""
+    by_x = STUDIES.replace("[water]", "[by-x]").replace('area = "mexico-city"', 'area = "toluca"\nmode = "counts"')
+    toluca = '\n[toluca]\nbox = "-99.80,19.20,-99.55,19.40"\ntimezone = "America/Mexico_City"\n'
+    settings = make_settings(areas=AREAS + toluca, studies=STUDIES + by_x[by_x.index("[by-x]") :], database=False)
+    found = nights.due(settings, date(2026, 11, 10))
+    assert found.studies == found.studies_with_source == ("traffic", "water", "by-x")
+    assert found.areas == ("mexico-city",)
+    assert nights.countable_days(settings, settings.study("by-x")) == set()
 
 
 def test_an_area_of_archives_may_be_too_large_to_be_asked_for(make_settings: Callable[..., Settings]) -> None:

@@ -157,6 +157,22 @@ def test_a_sample_is_called_one_wherever_its_number_shows() -> None:
     assert "a sample" not in rendered(a_card())
 
 
+def test_what_x_counted_is_called_so_wherever_its_number_shows() -> None:
+    """Beside the share, in the overview, the notes, the facts, the rule, the table and on hovering; of authors it knows nothing."""
+    by_x = a_study().model_copy(update={"mode": "counts"})
+    days = made_days(3).assign(basis="counts", authors=float("nan"))
+    text = rendered(a_card(days, study=by_x), a_card(study=a_study(name="other")))
+    shown = " ".join(Tags(text).text.split()).replace("\xa0", " ")
+    assert text.count('<span class="tag sample">counted by X</span>') == 2
+    assert "Given the tweets that X counted so far" in shown
+    assert "Counted by X, by its own matching rules; authors unknown. No tweet is stored" in shown
+    assert "matched; counted by X, by its own matching rules; authors unknown" in shown
+    assert "as X's own search matches it" in shown
+    assert len(re.findall(r"; counted by X(?!,)", shown)) == 3 * 3  # three panels with a title a day
+    assert text.count('<td class="number">unknown</td>') == 3
+    assert "by X" not in rendered(a_card())
+
+
 def test_a_sample_with_a_slice_missing_is_partial_too() -> None:
     """Both are said; its observed share is never told as if it were of all tweets."""
     row = a_card(made_days(3, sampled=[1, 2], partial=[2])).rows[0]
@@ -230,7 +246,7 @@ def test_what_it_shows_has_a_version() -> None:
     drawn = [charts.posterior_band(made_days(9)), charts.counts_a_day(made_days(9)), charts.share_density(made_days(9).iloc[-1].to_dict())]
     shapes = [{key: value for key, value in chart.to_dict(validate=False).items() if key not in ("datasets", "$schema")} for chart in drawn]
     looks = storage.digest(re.sub(r"\d\.\d+", "#", json.dumps(shapes)))
-    assert (page.CODE, storage.digest(text), looks) == ("report-2", "f501bc7eee36", "db66ee6bbf39")
+    assert (page.CODE, storage.digest(text), looks) == ("report-2", "10676da920d5", "db66ee6bbf39")
 
 
 # --- from the database -------------------------------------------------------------------------------------------------------

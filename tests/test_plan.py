@@ -13,6 +13,7 @@ import sqlalchemy
 from pipeline import database, plan
 from pipeline.report import page
 from pipeline.settings import Prior, Settings
+from tests.conftest import STUDIES
 from tests.report_days import LAST, SMALL, days_up_to, run_stages
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -65,6 +66,23 @@ def test_on_an_empty_installation_everything_would_run(make_settings: Make) -> N
     assert [step.task for step in steps if step.name == "water"] == ["CountMatches", "LoadCounts", "UpdatePosterior"]
     assert {step.source for step in steps if step.task == "ExtractTweets"} == {"sandbox (synthetic)"}
     assert ("ExtractTweets", "mexico-city", "no extract") in told(settings)
+
+
+def test_what_x_counts_is_planned_without_tweets(make_settings: Make) -> None:
+    """One task asks X; where it asks; nothing of the area's tweets. A day out of reach, or not over, is said to be so."""
+    studies = STUDIES[: STUDIES.index("[water]")].replace("match", 'mode = "counts"\nmatch')
+    real = {"X_BEARER_TOKEN": "token", "studies": studies}
+    steps = list(plan.steps(make_settings(**real), LAST, LAST, now=NOW))
+    assert [step.task for step in steps] == ["ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport"]
+    assert (steps[0].name, steps[0].source, steps[0].reason) == ("traffic", "X API, counts/recent", "not counted by X yet")
+    later = NOW + timedelta(days=20)
+    assert [step.source for step in plan.steps(make_settings(**real), LAST, LAST, now=later)][:1] == ["X API, counts/all"]
+    recent_only = make_settings(**real, settings="[x]\narchive_search = false\n")
+    assert [(step.task, step.blocked) for step in plan.steps(recent_only, LAST, LAST, now=later)] == [("ExtractCounts", True)]
+    early = datetime(2026, 11, 23, 7, 29, tzinfo=UTC)
+    steps = list(plan.steps(make_settings(**real), LAST, LAST, now=early))
+    assert [(step.task, step.blocked) for step in steps] == [("ExtractCounts", True)]
+    assert steps[0].reason == "the day is not over until 2026-11-23 07:30 UTC"
 
 
 def test_a_day_that_is_not_over_is_left_and_says_until_when(make_settings: Make) -> None:

@@ -56,6 +56,15 @@ def test_a_sample_and_partial_days_are_said() -> None:
         assert word not in shown(ROW)
 
 
+def test_what_x_counted_is_said() -> None:
+    """Beside the numbers, or above them where it is narrow; below them by whose rules."""
+    row = table.Row(**{**ROW.__dict__, "basis": "counts"})
+    assert re.search(r"152\s+14\s+counted by X$", shown(row).splitlines()[1])
+    assert "What share? (counted by X)" in shown(row, ROW, width=60)
+    assert "counted by X, by its own matching rules; authors unknown; no tweet is stored." in shown(row).splitlines()
+    assert "by X" not in shown(ROW)
+
+
 def test_the_sample_studies_fit_eighty_columns() -> None:
     """Their questions move into lines of their own, and no number is cut."""
     question = "What share of Mexico City's tweets speaks of water shortage?"

@@ -83,7 +83,7 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
     from rich.table import Table
 
     from pipeline import days
-    from pipeline.report import data
+    from pipeline.report import data, words
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("study", "newest day", "share", "95 % interval", "missing", "partial", "next day"):
@@ -103,6 +103,9 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
     out.print(table)
     for line in partial:
         out.print(line, markup=False)
+    for study in studies:
+        if study.mode == "counts":
+            out.print(f"{study.name}: {words.BY_X}", markup=False)
 
 
 def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> tuple[list[str], list[str]]:
@@ -117,9 +120,9 @@ def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> tup
     if known.latest is not None:
         low, high = known.latest["lower_95"], known.latest["upper_95"]
         stale = "" if known.current else " (stale)"
-        sample = " (a sample)" if known.basis == "sample" else ""
+        basis = {"sample": " (a sample)", "counts": " (counted by X)"}.get(known.basis, "")
         share = words.percent(known.latest["mean"], words.decimals(low, high))
-        shown = [f"{known.latest_day}{stale}", f"{share}{sample}", words.interval(low, high)]
+        shown = [f"{known.latest_day}{stale}", f"{share}{basis}", words.interval(low, high)]
     cells = [f"{len(found)}: {words.day_list(found, most=3)}" if found else "0" for found in (missing, partial)]
     return [*shown, *cells], hours.partial_days(known, settings.area(study.area).zone)
 

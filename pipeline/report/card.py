@@ -17,7 +17,7 @@ from pipeline.settings import Area, Study
 
 @dataclass(frozen=True)
 class Note:
-    """Something the reader must not miss. kind: "synthetic", "stale", "sample", "partial" or "missing"; it decides the colour only."""
+    """Something the reader must not miss. kind decides the colour only: synthetic, stale, sample, counts, partial, missing."""
 
     kind: str
     text: str
@@ -74,6 +74,8 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
     """
     latest = known.latest
     kind, rules, options = words.rules(dict(study.match))
+    if study.mode == "counts":
+        options = ["as X's own search matches it"]
     shown = dict.fromkeys(("share", "interval", "interval_50", "sentence", "of_day"), "")
     if latest is not None and known.latest_day is not None:
         low, high = latest["lower_95"], latest["upper_95"]
@@ -111,7 +113,7 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
 _COUNTED = {
     "tweets": "the tweets counted so far",
     "sample": "the tweets sampled so far",
-    "counts": "the tweets counted so far",
+    "counts": "the tweets that X counted so far",
 }
 
 
@@ -169,6 +171,10 @@ def _notes(known: StudyDays, area: Area, report_day: Any) -> list[Note]:
             Note("stale", "The rule, the box, the prior or the counts have changed since this number was made. Run the night again.")
         )
     missing, partial = known.of_status("missing"), known.of_status("partial")
+    if known.basis == "counts":
+        notes.append(
+            Note("counts", f"{words.BY_X[0].upper()}{words.BY_X[1:]}. No tweet is stored, and the rule is not quite geobeta's own.")
+        )
     if known.latest["days_sampled"]:
         notes.append(Note("sample", _samples(known)))
     if missing:
@@ -213,7 +219,8 @@ def _facts(study: Study, area: Area, known: StudyDays, truth: float | None) -> l
     facts[:0] = [
         (
             "Counted",
-            f"{words.counted(int(latest['trials']), 'tweet')} over {days}, of which {matched:,} matched",
+            f"{words.counted(int(latest['trials']), 'tweet')} over {days}, of which {matched:,} matched"
+            + (f"; {words.BY_X}" if known.basis == "counts" else ""),
         ),
         ("Observed", _observed(known)),
         *([("Samples", f"{int(latest['days_sampled']):,} of {days}")] if latest["days_sampled"] else []),
@@ -268,7 +275,7 @@ def _row(row: dict[Any, Any], study: StudyDays, area: Area) -> dict[str, str]:
         "status": row["status"],
         "trials": whole("trials"),
         "matches": whole("matches"),
-        "authors": whole("authors"),
+        "authors": "unknown" if row["basis"] == "counts" else whole("authors"),
         # the 100 % of a sample would be taken for all tweets of the day
         "observed": seen if not sample else "sample" if row["status"] == "whole" else f"sample, {seen}",
         "share": words.percent(row["mean"], words.decimals(row["lower_95"], row["upper_95"])) if known else "",

@@ -286,6 +286,8 @@ def _hover_text(row: Mapping[Any, Any]) -> str:
         text += f": {int(row['matches']):,} of {int(row['trials']):,} tweets matched"
     if not pd.isna(row["mean"]):
         text += f"; share so far {row['mean']:.2%}, 95 % interval {row['lower_95']:.2%} to {row['upper_95']:.2%}"
+    if row["basis"] == "counts":
+        text += "; counted by X"
     if row["basis"] == "sample":
         text += f"; {words.sample(row['sampled'], row['population'])}"
     return f"{text}; only partly observed: {words.observed(row['coverage'])}" if row["status"] == "partial" else text

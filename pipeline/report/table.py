@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache, partial
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +18,9 @@ from rich.cells import cell_len
 
 from pipeline import count, database, matchers, posterior, text
 from pipeline.report import data, hours, words
-from pipeline.sandbox import city
+from pipeline.sandbox import city, query
 from pipeline.settings import Settings, Study
+from pipeline.sources import x_query
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Row:
     @property
     def marks(self) -> list[str]:
         """What must not be overlooked in the number."""
-        said = {"synthetic": self.synthetic, "a sample": self.basis == "sample", "partial": bool(self.partial)}
+        said = {"synthetic": self.synthetic, "a sample": self.basis == "sample", "counted by X": self.basis == "counts"}
+        said["partial"] = bool(self.partial)
         return [mark for mark, applies in said.items() if applies]
 
 
@@ -91,7 +95,8 @@ def truth(settings: Settings, study: Study, known: data.StudyDays) -> float | No
     for day, trials in zip(data.local_dates(counted["day"]), counted["trials"], strict=True):
         if day <= known.latest_day:
             texts, chances = city.distribution(settings, study.area, day)
-            shares.append(float(chances[_matching(texts, json.dumps(study.match))].sum()))
+            matching = _matching_by_x if study.mode == "counts" else _matching
+            shares.append(float(chances[matching(texts, json.dumps(study.match))].sum()))
             weights.append(trials * study.forget ** (known.latest_day - day).days)
     return float(np.average(shares, weights=weights)) if sum(weights) > 0 else None
 
@@ -103,6 +108,13 @@ def _matching(texts: tuple[str, ...], match: str) -> NDArray[np.bool_]:
     searched = text.searchable_all(text.tidy_all(pa.array(texts, type=pa.string())))
     found = matcher.match(searched if matcher.exact else text.fold_all(searched))
     return np.asarray(found.is_valid())
+
+
+@lru_cache(maxsize=64)
+def _matching_by_x(texts: tuple[str, ...], match: str) -> NDArray[np.bool_]:
+    """The same by X's own rules, as the sandbox has them: what it matches by is the text alone."""
+    test = query.parse(x_query.rule(json.loads(match)), limit=1_000_000).test
+    return np.array([test(cast(city.Tweet, SimpleNamespace(text=text))) for text in texts], dtype=bool)
 
 
 def _row(settings: Settings, study: Study, known: data.StudyDays) -> Row:
@@ -148,6 +160,8 @@ def lines(found: Iterable[Row], width: int) -> list[str]:
         legend.append("synthetic: made up by the sandbox; true share: the one they were made with.")
     if "a sample" in marks:
         legend.append("a sample: not all tweets, but those of time slices drawn at random over each day.")
+    if "counted by X" in marks:
+        legend.append(f"{words.BY_X}; no tweet is stored.")
     if "partial" in marks:
         legend.append("partial: hours of a day are missing, and its number speaks of the others:")
         legend += [f"  {row.study}, {day}" for row in listed for day in row.partial]

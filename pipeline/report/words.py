@@ -25,6 +25,10 @@ def interval(lower: float, upper: float, *, joined: str = "to") -> str:
     return f"{lower * 100:.{places}f} {joined} {upper * 100:.{places}f}\u00a0%"
 
 
+#: What has to be said of a number of basis "counts" wherever it shows.
+BY_X = "counted by X, by its own matching rules; authors unknown"
+
+
 def observed(share: float) -> str:
     """The share of a day that was seen, as "88 %"; never "100 %" of a day that is not whole, nor "0 %" of one begun; "" of NaN."""
     if math.isnan(share):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,25 @@ def test_a_night_of_both_kinds(counted: Installation) -> None:
     shares = dict(counted.query("select study, mean from posteriors where day = '2026-11-11'"))
     assert shares["water"] != shares["water-by-x"]
     assert abs(shares["water"] - shares["water-by-x"]) < 0.05  # type: ignore[operator]
+
+
+def test_who_counted_is_said_wherever_a_number_shows(counted: Installation) -> None:
+    """Page, terminal, status; of the studies that X counts and of no other."""
+    said = "counted by X, by its own matching rules; authors unknown"
+    page = (counted.data / "report.html").read_text("utf-8")
+    cards = dict(re.findall(r'<article id="([^"]+)"(.*?)</article>', page, re.DOTALL))
+    assert set(cards) == {"traffic", "water", "water-by-x", "transport-by-x"}
+    for name, card in cards.items():
+        by_x = name.endswith("by-x")
+        for label in (said, ">counted by X</span>", '<li class="counts">', "as X&#39;s own search matches it", ">unknown</td>"):
+            assert (label in card) == by_x, (name, label)
+    table = counted.python("pipeline", "report", "--date", "2026-11-11").stdout
+    assert len(re.findall("synthetic, counted by X", table)) == 2
+    assert said in " ".join(table.split())
+    status = counted.python("pipeline", "status").stdout
+    assert f"water-by-x: {said}" in status
+    assert status.count("(counted by X)") == 2
+    assert f"water: {said}" not in status
 
 
 def test_a_second_run_asks_nothing(counted: Installation) -> None:

@@ -99,6 +99,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "words": ({"studies": STUDIES.replace('["agua"]', '["agua", "pipas"]')}, COUNTED | PUBLISHED),
     "exactness": ({"studies": STUDIES.replace('["agua"]', '["agua"], exact = true')}, COUNTED | PUBLISHED),
     "kind of rule": ({"studies": STUDIES.replace('words = ["agua"]', 'regex = "agua"')}, COUNTED | PUBLISHED),
+    "mode": ({"studies": STUDIES + 'mode = "counts"\n'}, COUNTED | PUBLISHED),
     "prior": ({"studies": STUDIES.replace("beta = 9.0", "beta = 9.5")}, PUBLISHED),
     "forgetting": ({"studies": STUDIES + "forget = 0.9\n"}, PUBLISHED),
     "start": ({"studies": STUDIES.replace("start = 2026-11-01", "start = 2026-11-02")}, PUBLISHED),
@@ -125,6 +126,40 @@ def test_a_change_of_configuration_changes_exactly_what_depends_on_it(
     before = targets(make_settings(database=False), monkeypatch)
     after = targets(make_settings(**changes, database=False), monkeypatch)
     assert differing(before, after) == wanted
+
+
+BY_X = STUDIES + 'mode = "counts"\n'
+ASKED = {"ExtractCounts"} | COUNTED | PUBLISHED
+CHANGES_BY_X: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "box": ({"areas": AREAS.replace("-99.3650", "-99.3651")}, ASKED),
+    "time zone": ({"areas": AREAS.replace("America/Mexico_City", "America/New_York")}, ASKED),
+    "places": ({"areas": AREAS + 'places = ["25530ba03b7d90c6"]\n'}, ASKED),
+    "words": ({"studies": BY_X.replace('["agua"]', '["agua", "pipas"]')}, ASKED),
+    "a token": ({"X_BEARER_TOKEN": "real"}, ASKED - PAGE),
+    "prior": ({"studies": BY_X.replace("beta = 9.0", "beta = 9.5")}, PUBLISHED),
+    # what is made of the area's tweets has no say in what X counts; the page shows the other study too
+    "largest_place": ({"areas": AREAS + "largest_place = 3.9\n"}, PAGE),
+    "raw": ({"areas": AREAS + "raw = true\n"}, PAGE),
+    "author key": ({"GEOBETA_AUTHOR_KEY": "another key for tests only"}, set()),
+    "the full archive": ({"settings": "[x]\narchive_search = false\n"}, set()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES_BY_X)
+def test_of_what_x_counts_exactly_what_depends_on_a_change_changes(
+    name: str, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X is asked again where it would answer otherwise, and only there."""
+
+    def of_water(**changes: Any) -> dict[str, str]:
+        settings = make_settings(**{"studies": BY_X, **changes}, database=False)
+        found = targets(settings, monkeypatch)
+        return {name: found[name] for name in COUNTED | PUBLISHED} | {
+            "ExtractCounts": str(tasks.ExtractCounts(study="water", date=DAY).output()).replace(str(settings.data), "")
+        }
+
+    changes, wanted = CHANGES_BY_X[name]
+    assert differing(of_water(), of_water(**changes)) == wanted
 
 
 def test_another_token_is_no_other_source(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
