@@ -230,7 +230,9 @@ def reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     elif new["days"] < old["days"]:
         said.append(f"{_days(old['days'] - new['days'])} no longer count")
     elif differ("trials", "matches"):
-        said.append(f"earlier counts restated: {old['matches']} of {old['trials']} became {new['matches']} of {new['trials']}")
+        completed = old["days_partial"] - new["days_partial"]
+        what = f"{_days(completed)} completed" if completed > 0 else "earlier counts restated"
+        said.append(f"{what}: {old['matches']} of {old['trials']} became {new['matches']} of {new['trials']}")
     elif differ("alpha", "beta") and not said:
         said.append("earlier counts restated")
     if not said and differ("days_missing"):

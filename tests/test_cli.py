@@ -8,20 +8,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline import cli
+from pipeline import checks, cli, load, posterior
 from pipeline.cli import options
-from pipeline.report import page
+from pipeline.days import window
+from pipeline.report import page, table
 from pipeline.settings import Settings
+from tests.partitions import make_hours, make_tweet, write_counts, write_tweets
 from tests.report_days import SMALL, run_stages
 from tests.test_plan import fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = sorted(cli.COMMANDS)
+TOLD = date(2026, 11, 22)
 
 
 @pytest.fixture(autouse=True)
@@ -269,3 +273,33 @@ def test_report_status_and_plan_after_a_run(installed: Callable[..., Settings], 
     assert "made-up city, marked synthetic" in said
     assert "traffic" in said
     assert fingerprint(settings) == before
+
+
+def test_a_partial_day_is_told_from_the_tables_to_page_terminal_and_status(
+    installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three of 24 hours missing: 88 %, which hours, and why; the day after it is whole and says nothing of the kind."""
+    settings = installed()
+    lost = {"fetched": 0, "observed": 0.0, "reason": "X did not answer for it"}
+    for day in (TOLD - timedelta(days=1), TOLD):
+        start = window(day, ZoneInfo("America/Mexico_City")).start
+        told = make_hours(start, {12: 1})
+        partial = {"coverage": 0.875, "coverage_reason": "3 of 24 hours missing"} if day != TOLD else {}
+        if partial:
+            told[8:11] = [hour | lost for hour in told[8:11]]
+        tweet = make_tweet(tweet_id=day.toordinal(), created_at=start + timedelta(hours=12, minutes=30))
+        write_tweets(settings, "mexico-city", day, [tweet], hours=told, **partial)
+        load.tweets(settings, "mexico-city", day)
+        write_counts(settings, "traffic", day, {"0" * 32: (1, 1)}, **partial)
+        load.counts(settings, "traffic", day)
+        posterior.update(settings, "traffic", day)
+    assert {name: found for name, found in checks.run(settings).items() if found} == {}
+    said = "21 Nov 2026: 88 % observed, missing 08:00 to 11:00 (X did not answer for it)"
+    shown = page.build(settings, TOLD).read_text().replace("\xa0", " ")
+    assert f"1 day only partly observed. {said}." in shown
+    assert shown.count('<svg class="hours"') == 1
+    assert f"  traffic, {said}" in "\n".join(table.lines(table.rows(settings, TOLD), 200)).replace("\xa0", " ")
+    assert cli.main(["status"]) == 0
+    printed = capsys.readouterr().out.replace("\xa0", " ")
+    assert f"partial: traffic, {said}" in printed
+    assert "1: 21 Nov 2026" in printed

@@ -150,6 +150,22 @@ def test_a_restated_day_says_from_what_to_what(make_settings: Callable[..., Sett
     assert bits(rows(settings)) != []
 
 
+def test_a_partial_day_that_was_completed_says_so(make_settings: Callable[..., Settings]) -> None:
+    """The days after it were partial by it too, and are no longer."""
+    settings = make_settings()
+    feed(settings, 1, (10, 4), coverage=0.875, coverage_reason="3 of 24 hours missing")
+    feed(settings, 2, (10, 4))
+    assert [(row["days_partial"], row["coverage"]) for row in rows(settings)] == [(1, 0.875), (1, 0.9375)]
+    with database.transaction(settings) as connection:
+        connection.execute(sa.text("update partitions set revision = 'old' where dataset = 'counts' and day = '2026-11-01'"))
+    feed(settings, 1, (12, 5))
+    assert [(row["days_partial"], row["coverage"]) for row in rows(settings)] == [(0, 1.0), (0, 1.0)]
+    assert [row["reason"] for row in rows(settings, "posterior_history")] == [
+        "1 day completed: 4 of 10 became 5 of 12",
+        "1 day completed: 8 of 20 became 9 of 22",
+    ]
+
+
 def test_a_day_without_current_counts_cannot_be_published(make_settings: Callable[..., Settings]) -> None:
     """Nothing loaded, or loaded by another rule, or before the study's start: MissingData, and nothing is written."""
     settings = make_settings()

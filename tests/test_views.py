@@ -31,7 +31,7 @@ PROMISED = {
         "fetched",
     },
     "area_hours": {"area", "day", "hour", "local_time", "expected", "fetched", "kept", "pages", "waits", "errors", "observed", "reason"},
-    "posterior_publications": {"study", "day", "published_at", "replaced_at", "reason", "share"},
+    "posterior_publications": {"study", "day", "published_at", "replaced_at", "reason", "share", "basis"},
     "runs": {"task", "parameters", "status", "started_at", "seconds", "rows_out", "requests", "error"},
 }
 

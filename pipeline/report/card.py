@@ -96,7 +96,7 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
         rules=rules,
         rule_options=options,
         facts=_facts(study, area, known, truth),
-        rows=[_row(row, hours.of_day(known, row["day"]), area) for row in known.days.iloc[::-1].to_dict("records")],
+        rows=[_row(row, known, area) for row in known.days.iloc[::-1].to_dict("records")],
         basis=known.basis,
         sample=_sample(known, known.latest_day),
         partial=_partial(known, known.latest_day),
@@ -257,13 +257,15 @@ def _made(latest: dict[str, Any], changes: int) -> str:
     return f"{pd.Timestamp(latest['published_at']).tz_convert('UTC'):%Y-%m-%d %H:%M} UTC{made_by}{run}{restated}"
 
 
-def _row(row: dict[Any, Any], of_day: list[dict[Any, Any]], area: Area) -> dict[str, str]:
-    """One line of the table of days; `of_day`: its hours where it was observed in part."""
+def _row(row: dict[Any, Any], study: StudyDays, area: Area) -> dict[str, str]:
+    """One line of the table of days."""
 
     def whole(name: str) -> str:
         return "" if pd.isna(row[name]) else f"{int(row[name]):,}"
 
     known = not pd.isna(row["mean"])
+    # the area's hours may be those of a day that this study does not count
+    of_day = hours.of_day(study, row["day"]) if row["status"] == "partial" else []
     seen = {"whole": "100\u00a0%", "partial": words.observed(row["coverage"])}.get(row["status"], "")
     reason = row["reason"] or hours.missing(of_day, area.zone) or ("" if pd.isna(row["coverage_reason"]) else str(row["coverage_reason"]))
     status = {"whole": "", "unknown": "observed share unknown"}.get(row["status"], row["status"])

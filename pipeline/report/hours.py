@@ -109,7 +109,7 @@ def strip(hours: Iterable[Mapping[Any, Any]], zone: ZoneInfo) -> Markup:
 
 
 def of_day(known: StudyDays, day: Any) -> list[dict[Any, Any]]:
-    """The hours of one of the study's days; none where the day is whole, or nobody noted them."""
+    """The hours of one of the study's partial days; none where nobody noted them."""
     found: list[dict[Any, Any]] = known.hours[known.hours["day"] == pd.Timestamp(day)].to_dict("records")
     return found
 

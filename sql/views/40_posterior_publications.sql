@@ -12,7 +12,8 @@ select
     trials,
     matches,
     days,
-    rule_version
+    rule_version,
+    basis
 from posterior_history
 union all
 select
@@ -27,7 +28,8 @@ select
     trials,
     matches,
     days,
-    rule_version
+    rule_version,
+    basis
 from posteriors;
 
 comment on view posterior_publications is 'Every share ever published: valid from published_at until replaced_at.';
@@ -43,3 +45,4 @@ comment on column posterior_publications.trials is 'Sum of n over the days that 
 comment on column posterior_publications.matches is 'Sum of k over the days that counted.';
 comment on column posterior_publications.days is 'Days that counted.';
 comment on column posterior_publications.rule_version is 'The rule: studies.rule_version.';
+comment on column posterior_publications.basis is 'What it was made of: tweets; sample where any of its days was one; counts where they were X''s own.';
