@@ -89,12 +89,12 @@ def counts(settings: Settings, study_name: str, day: date, *, progress: Progress
     authors = pq.ParquetFile(folder / "authors.parquet").read(schema.AUTHOR_COUNTS.names)
     _refuse_contradiction(study_name, day, manifest, authors)
     revision = count.revision(settings, study_name, day)
-    inputs = clean.partition(settings, study.area, day) / "manifest.json"
-    of_tweets = study.mode == "tweets" and inputs.is_file()
-    new = _marker(revision, area, read_json(inputs) if of_tweets else manifest)
+    new = _marker(revision, area, manifest if study.mode == "counts" else _inputs(settings, study, day, manifest))
     key = ("counts", study_name, day)
     scope: dict[str, str | date] = {"study": study_name, "day": day}
-    matched = _batches(folder / "matches.parquet", schema.MATCHES.names, manifest["matches"], progress)
+    # X counts its matches and names none
+    listed = 0 if study.mode == "counts" else manifest["matches"]
+    matched = _batches(folder / "matches.parquet", schema.MATCHES.names, listed, progress)
     content = [
         Rows("author_counts", scope, authors.to_batches()),
         Rows("daily_counts", scope, _daily(manifest, count.rule_version(study), revision)),
@@ -126,6 +126,13 @@ def area_version(area: Area) -> str:
 def _marker(revision: str, area: Area, manifest: Mapping[str, Any]) -> Marker:
     inputs = digest(area_version(area), manifest.get("sources"), bool(manifest["synthetic"]))
     return Marker(revision, 0, None, inputs, bool(manifest["synthetic"]), ledger.current())
+
+
+def _inputs(settings: Settings, study: Study, day: date, manifest: dict[str, Any]) -> dict[str, Any]:
+    """What clean.py says of the tweets that were counted; where they are gone, what count.py does."""
+    cleaned = clean.partition(settings, study.area, day) / "manifest.json"
+    found: dict[str, Any] = read_json(cleaned) if cleaned.is_file() else manifest
+    return found
 
 
 def _refuse_shrunken(held: int, coming: int, before: Marker | None, new: Marker, *, what: str) -> None:

@@ -204,12 +204,28 @@ class ContentSettings(_Table):
     retention_days: int | None = Field(None, ge=1, le=100_000, description="a whole number of days, or no such line: for good")
 
 
+class Step(_Table):
+    """One of [[sandbox.steps]]: from that day on, a topic's weight is so many times what it was."""
+
+    day: dt.date = Field(description="a day such as 2026-11-01")
+    topic: str = Field(description='a topic of the made-up city, such as "traffic"')
+    factor: float = Field(gt=0, description="a number above 0")
+
+
 class SandboxSettings(_Table):
     """[sandbox]: the made-up city."""
 
     seed: int = Field(1, ge=0, lt=2**63, description="a whole number, 0 or more")
     tweets_per_day: int = Field(600, ge=0, le=10_000_000, description="a whole number from 0 to 10000000")
     idle_exit_seconds: float = Field(900.0, gt=0, description="seconds, above 0")
+    author_effect: float = Field(0.0, ge=0, le=10, description="a number from 0 to 10")
+    session: float = Field(1.0, ge=1, description="a number, 1 or more")
+    rhythm: float = Field(0.0, ge=0, le=10, description="a number from 0 to 10")
+    drift: float = Field(0.0, ge=-1, le=1, description="a number from -1 to 1")
+    steps: Annotated[tuple[Step, ...], BeforeValidator(_tuple)] = Field(
+        (), description='a list of tables such as { day = 2026-11-01, topic = "traffic", factor = 2.0 }'
+    )
+    containment: Literal["recorded", "documented"] = Field("recorded", description='one of "recorded", "documented"')
 
 
 class Settings(_Table):

@@ -85,7 +85,7 @@ class Account:
 
     settings: Settings
     purpose: str
-    clock: Callable[[], datetime] = _now
+    clock: Callable[[], datetime] = lambda: _now()
     _unsettled: list[_Outcome] = field(default_factory=list)
 
     def before(self, endpoint: str, posts_at_most: int) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import random
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pipeline import clean, days, importing, storage
+from pipeline import clean, days, extract, importing, storage
 from pipeline.errors import AlreadyRunning, MissingData
 from pipeline.inputs import inputs
 from pipeline.schema import DISCARDS, TWEETS
@@ -138,6 +140,24 @@ def test_notices_are_counted(settings: Settings) -> None:
     put_pages(settings, CITY, DAY, {"meta": {"result_count": 0}}, make_page(), {"errors": [{"title": "x"}]})
     rows, manifest = cleaned(settings)
     assert (len(rows), manifest["notices"]) == (1, {"empty_page": 1, "errors": 1})
+
+
+def test_the_hours_of_x_are_passed_on_with_what_was_kept(settings: Settings) -> None:
+    """By the number of the hour from the day's beginning; a partition without hours, as older ones are, has none."""
+    put_pages(settings, CITY, DAY, make_page(make_post(sequence=1), make_post(sequence=2), make_post(sequence=3, geo=...)))
+    assert cleaned(settings)[1]["hours"] == []
+    path = extract.partition(settings, CITY, DAY) / "manifest.json"
+    start = days.window(DAY, ZoneInfo("America/Mexico_City")).start
+    hours = [{"start": (start + timedelta(hours=number)).isoformat(), "fetched": 1} for number in range(24)]
+    storage.write_json(path, storage.read_json(path) | {"mode": "sample", "sample": {"population": 9}, "hours": hours})
+    shutil.rmtree(clean.partition(settings, CITY, DAY))
+    rows, manifest = cleaned(settings)
+    assert [hour["fetched"] for hour in manifest["hours"]] == [1] * 24
+    assert {(row["created_at"] - start) // timedelta(hours=1) for row in rows} == {
+        n for n, hour in enumerate(manifest["hours"]) if hour["kept"]
+    }
+    assert sum(hour["kept"] for hour in manifest["hours"]) == len(rows) == 2
+    assert (manifest["mode"], manifest["sample"]) == ("sample", {"population": 9})
 
 
 def test_an_empty_day_is_an_empty_table(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,18 @@ def test_a_day_is_counted_into_a_partition(settings: Settings) -> None:
     assert pq.read_schema(folder / "authors.parquet").equals(AUTHOR_COUNTS)
     assert pq.read_table(folder / "matches.parquet").num_rows == manifest["matches"] > 0
     assert manifest["rule_version"] == count.rule_version(settings.study("traffic"))
+
+
+def test_counts_of_a_sample_say_of_how_much(settings: Settings) -> None:
+    """Posts received by hour are summed; X's count of all is passed on. A whole day has neither."""
+    hours = [{"fetched": 300}, {"fetched": 212}]
+    write_tweets(settings, made_up_day(), mode="sample", sample={"wanted": 500, "population": 8312, "slices": []}, hours=hours)
+    manifest = count.run(settings, "traffic", DAY)
+    assert (manifest["basis"], manifest["sampled"], manifest["population"]) == ("sample", 512, 8312)
+    shutil.rmtree(clean.partition(settings, "mexico-city", DAY))
+    write_tweets(settings, made_up_day(), mode="whole", hours=hours)
+    whole = count.run(settings, "water", DAY)
+    assert (whole["basis"], whole["sampled"], whole["population"]) == ("tweets", None, None)
 
 
 def test_counting_again_gives_the_same_bytes_or_nothing_to_do(settings: Settings) -> None:

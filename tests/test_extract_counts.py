@@ -149,7 +149,7 @@ def test_the_answers_are_kept_as_received(sandboxed: Callable[..., Settings]) ->
         assert sum(bucket["tweet_count"] for bucket in json.loads(body)["data"]) == manifest[answer["of"]]
         assert answer["query"].startswith("(bounding_box:[-0.510375 51.28676 ")
         assert answer["query"].endswith(" -is:retweet")
-    assert "(tráfico OR trafico OR choque OR agua OR lluvia)" in manifest["answers"][1]["query"]
+    assert "(tráfico OR choque OR agua OR lluvia)" in manifest["answers"][1]["query"]
     assert (manifest["source"], manifest["synthetic"]) == ("sandbox", True)
     assert not (settings.data / "raw").exists()
     assert extract_counts.held_days(settings, "london-words") == {DAY}

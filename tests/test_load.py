@@ -22,7 +22,7 @@ from pipeline.database import Marker
 from pipeline.errors import InvalidCounts, LoadMismatch, MissingData, SuspiciousExtract
 from pipeline.settings import Settings
 from tests.conftest import AREAS
-from tests.partitions import make_tweet, write_counts, write_tweets
+from tests.partitions import make_hours, make_tweet, write_counts, write_tweets
 
 ROOT = Path(__file__).resolve().parents[1]
 CITY = "mexico-city"
@@ -67,6 +67,27 @@ def test_a_day_of_tweets_is_loaded_with_discards_coverage_and_marker(settings: S
     assert query(settings, "select area, west, timezone, evidence from areas") == [
         (CITY, -99.365, "America/Mexico_City", ["place_centroid", "place_within", "point"])
     ]
+
+
+def test_a_day_is_loaded_with_its_hours(settings: Settings) -> None:
+    """Each hour with what was expected, received and kept; the day with their sums, unknown where one of them is not known."""
+    hours = make_hours(dt.datetime(2026, 11, 5, 6, tzinfo=dt.UTC), {12: 1})
+    hours[3] |= {"fetched": 0, "observed": 0.0, "errors": 2, "waits": 1, "wait_seconds": 1.5, "reason": "X did not answer"}
+    write_tweets(settings, CITY, day(5), [make_tweet()], hours=hours, coverage=23 / 24, mode="sample")
+    load.tweets(settings, CITY, day(5))
+    assert query(settings, "select mode, expected, fetched, kept from coverage") == [("sample", 48, 23, 1)]
+    columns = "hour, seconds, expected, fetched, kept, pages, waits, wait_seconds, errors, observed, reason"
+    found = query(settings, f"select {columns} from coverage_hours order by hour")
+    assert len(found) == 24
+    assert found[3] == (dt.datetime(2026, 11, 5, 9, tzinfo=dt.UTC), 3600, 2, 0, 0, 1, 1, 1.5, 2, 0.0, "X did not answer")
+    assert found[12][4] == 1
+    assert found[12][-1] is None
+    (local,) = query(settings, "select local_time, mode from area_hours where reason is not null")
+    assert local == (dt.datetime(2026, 11, 5, 3), "sample")
+    hours[7]["expected"] = None
+    write_tweets(settings, CITY, day(6), [], hours=hours[:23])
+    load.tweets(settings, CITY, day(6))
+    assert query(settings, "select expected, fetched, kept from coverage where day = '2026-11-06'") == [(None, 22, 0)]
 
 
 def test_every_column_of_a_tweet_arrives_as_it_stands_in_the_file(settings: Settings) -> None:

@@ -24,7 +24,7 @@ from pipeline.report import charts, page, table
 from pipeline.report.card import Card, card
 from pipeline.report.charts import PALETTE
 from pipeline.settings import Area, Settings, Study
-from tests.report_days import LAST, SMALL, days_up_to, made_days, run_stages, study_days
+from tests.report_days import LAST, SMALL, days_up_to, made_days, made_hours, run_stages, study_days
 
 AREA = Area(name="mexico-city", box="-99.365,19.048,-98.940,19.592", timezone="America/Mexico_City")
 EVIL = "</script></style><script>alert(1)</script>{{ 7*7 }}&amp;\"'><img src=x onerror=alert(2)>"
@@ -120,10 +120,49 @@ def test_days_that_are_missing_or_partial_are_named() -> None:
     text = rendered(a_card(made_days(14, missing=[3, 4, 9], partial=[11])))
     shown = " ".join(Tags(text).text.split())
     assert "3 days missing and not part of the number: 12–13 Nov 2026, 18 Nov 2026." in shown
-    assert "1 day only partly observed: 20 Nov 2026." in shown
+    assert "1 day only partly observed. 20 Nov 2026: 50 % observed, the stream was down for 12 h." in shown
     assert "the stream was down for 12 h" in shown
     assert 'class="key partial"' in text
     assert 'class="key missing"' not in rendered(a_card())
+
+
+def test_a_partial_day_shows_its_share_and_which_of_its_hours_are_missing() -> None:
+    """In the head, in the notes, and in the table as a strip; a whole day has none of it."""
+    days = made_days(14, partial=[13])
+    days.loc[13, "coverage"] = 0.875
+    text = rendered(a_card(days, hours=made_hours(LAST, "America/Mexico_City", missing=[8, 9, 10])))
+    shown = " ".join(Tags(text).text.split()).replace("\xa0", " ")
+    assert "As of Sunday 22 November 2026 (88 % of it observed)" in shown
+    assert "22 Nov 2026: 88 % observed, missing 08:00 to 11:00 (X did not answer)." in shown
+    assert "partial: missing 08:00 to 11:00 (X did not answer)" in shown
+    assert text.count('<svg class="hours"') == 1
+    assert text.count('<span class="tag partial">partial</span>') == 1
+    for word in ('class="hours"', '"tag partial"', "of it observed"):
+        assert word not in rendered(a_card())
+
+
+def test_a_sample_is_called_one_wherever_its_number_shows() -> None:
+    """Beside the share, in the overview, the notes, the facts, the table, over the pictures, for screen readers and on hovering."""
+    days = made_days(14, sampled=range(6, 14))
+    text = rendered(a_card(days), a_card(study=a_study(name="other")))
+    shown = " ".join(Tags(text).text.split()).replace("\xa0", " ")
+    assert text.count('<span class="tag sample">sample</span>') == 2
+    assert "As of Sunday 22 November 2026, a sample: 512 of about 8,300 posts, if" in shown
+    assert "Given the tweets sampled so far" in shown
+    assert "8 of the 14 days counted are samples" in shown
+    assert "n, tweets counted (samples on 8 of 14 days)" in shown
+    assert shown.count("; a sample: 512 of about 8,300 posts") == 3 * 8  # three panels with a title a day
+    assert text.count("<td>a sample: 512 of about 8,300 posts</td>") == 8
+    assert len(re.findall(r'aria-label="[^"]*\(a sample\)', text)) == 3
+    assert "a sample" not in rendered(a_card())
+
+
+def test_a_sample_with_a_slice_missing_is_partial_too() -> None:
+    """Both are said; its observed share is never told as if it were of all tweets."""
+    row = a_card(made_days(3, sampled=[1, 2], partial=[2])).rows[0]
+    assert (row["status"], row["observed"]) == ("partial", "sample, 50\xa0%")
+    assert row["note"] == "partial: the stream was down for 12 h; a sample: 512 of about 8,300 posts"
+    assert a_card(made_days(3, sampled=[1, 2])).rows[0]["observed"] == "sample"
 
 
 def test_a_number_of_an_earlier_day_is_not_shown_as_today_s() -> None:
@@ -184,13 +223,14 @@ def test_what_it_shows_has_a_version() -> None:
     cards = [
         a_card(made_days(12, missing=[2], partial=[5]), synthetic=True, truth=0.1),
         a_card(current=False),
+        a_card(made_days(12, sampled=range(6, 12), partial=[11]), hours=made_hours(LAST, "America/Mexico_City", missing=[8, 9])),
         a_card(made_days(2, missing=[0, 1])),
     ]
     text = re.sub(r"<svg.*?</svg>|geobeta [\d.]+,", "", rendered(*cards), flags=re.S)
     drawn = [charts.posterior_band(made_days(9)), charts.counts_a_day(made_days(9)), charts.share_density(made_days(9).iloc[-1].to_dict())]
     shapes = [{key: value for key, value in chart.to_dict(validate=False).items() if key not in ("datasets", "$schema")} for chart in drawn]
     looks = storage.digest(re.sub(r"\d\.\d+", "#", json.dumps(shapes)))
-    assert (page.CODE, storage.digest(text), looks) == ("report-1", "6da673de13a2", "db66ee6bbf39")
+    assert (page.CODE, storage.digest(text), looks) == ("report-2", "f501bc7eee36", "db66ee6bbf39")
 
 
 # --- from the database -------------------------------------------------------------------------------------------------------

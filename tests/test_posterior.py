@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 import random
 import threading
@@ -15,7 +16,8 @@ import sqlalchemy as sa
 from pipeline import count, database, load, posterior
 from pipeline.database import Marker
 from pipeline.errors import MissingData
-from pipeline.settings import Settings
+from pipeline.schema import BASES
+from pipeline.settings import Settings, Study
 from tests.conftest import AREAS, STUDIES
 from tests.partitions import write_counts
 
@@ -66,6 +68,30 @@ def test_a_first_day_is_the_prior_and_its_counts(make_settings: Callable[..., Se
         assert sum(math.comb(19, j) * x**j * (1 - x) ** (19 - j) for j in range(5, 20)) == pytest.approx(mass, abs=1e-10)
     assert posterior.has(settings, "water", day(3))
     assert rows(settings, "posterior_history", study="water") == []
+
+
+def test_a_posterior_is_a_sample_from_its_first_sampled_day_on(make_settings: Callable[..., Settings]) -> None:
+    """It says so, and how many of its days are; days before it are not touched."""
+    settings = make_settings()
+    for number in (1, 2, 3):
+        feed(settings, number, **({"basis": "sample", "sampled": 512, "population": 8312} if number == 2 else {}))
+    assert [(row["basis"], row["days_sampled"]) for row in rows(settings)] == [("tweets", 0), ("sample", 1), ("sample", 1)]
+    with database.transaction(settings) as connection:
+        shown = connection.execute(sa.text("select basis, day_basis, day_sampled, day_population from study_days order by day")).all()
+        assert connection.execute(sa.text("select basis, days_sampled from study_latest")).one() == ("sample", 1)
+    assert shown == [("tweets", "tweets", None, None), ("sample", "sample", 512, 8312), ("sample", "tweets", None, None)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(BASES)))
+def test_of_several_bases_the_weakest_is_said(order: tuple[str, ...]) -> None:
+    """X's own counts over samples over tweets, whatever day they are of."""
+    study = Study.model_validate({"name": "s", "question": "?", "area": "a", "start": day(1), "match": {"words": ["x"]}})
+    counted = [
+        {"day": day(number), "trials": 9, "matches": 3, "coverage": 1.0, "synthetic": False, "basis": basis}
+        for number, basis in enumerate(order, start=1)
+    ]
+    found = posterior.compute(study, counted, [row["day"] for row in counted], rule_version="r", revision="r")
+    assert [row["basis"] for row in found] == [max(order[:number], key=BASES.index) for number in (1, 2, 3)]
 
 
 @pytest.mark.slow

@@ -45,6 +45,17 @@ def test_missing_days_stale_numbers_and_no_number_are_said() -> None:
     assert "no number yet" in shown(table.Row(**{**ROW.__dict__, "mean": None, "lower": None, "upper": None}))
 
 
+def test_a_sample_and_partial_days_are_said() -> None:
+    """Beside the numbers, or above them where it is narrow; below them with share, hours and reason."""
+    days = ("22 Nov 2026: 88 % observed, missing 08:00 to 11:00 (X did not answer)", "and 2 more days")
+    row = table.Row(**{**ROW.__dict__, "basis": "sample", "partial": days})
+    assert re.search(r"152\s+14\s+a sample, partial$", shown(row).splitlines()[1])
+    assert "What share? (a sample, partial)" in shown(row, width=60)
+    assert "  traffic, 22 Nov 2026: 88 % observed, missing 08:00 to 11:00 (X did not answer)" in shown(row).splitlines()
+    for word in ("sample", "partial"):
+        assert word not in shown(ROW)
+
+
 def test_the_sample_studies_fit_eighty_columns() -> None:
     """Their questions move into lines of their own, and no number is cut."""
     question = "What share of Mexico City's tweets speaks of water shortage?"

@@ -71,3 +71,19 @@ def test_rules_are_listed_with_what_they_mean() -> None:
 def test_boxes_have_compass_letters() -> None:
     """West and south are not signs that a reader has to know."""
     assert words.box(-99.36, -19.5, 0.0, 19.05) == "99.36° W to 0° E, 19.5° S to 19.05° N"
+
+
+@pytest.mark.parametrize(("share", "said"), [(1.0, "100"), (0.9999, "99"), (0.875, "88"), (0.0001, "1"), (0.0, "0")])
+def test_a_day_that_is_not_whole_is_never_observed_by_a_hundred_per_cent(share: float, said: str) -> None:
+    """Nor is one that was begun by nothing."""
+    assert words.observed(share) == f"{said}\xa0%"
+    assert words.observed(float("nan")) == ""
+
+
+@pytest.mark.parametrize(
+    ("sampled", "population", "about"),
+    [(512, 8312, "8,300"), (500, 1_234_567, "1,200,000"), (51, 52, "52"), (509, 511, "510"), (60, 55, "60")],
+)
+def test_a_sample_says_how_much_of_what_it_is(sampled: int, population: int, about: str) -> None:
+    """X's count to two digits, but never fewer than were received."""
+    assert words.sample(sampled, population) == f"a sample: {sampled} of about {about} posts"

@@ -1,7 +1,7 @@
 """X's way of counting, written a second time and from the rules alone: nothing of pipeline/sandbox/query.py is used here.
 
-Containment: the point inside, else the middle of the place. A word is a run of letters, digits and _; case does not count, accents do;
-a hashtag is one after # as a whole. Every version of an edited tweet is a post of its own.
+Containment: the point inside, or the middle of the place. A word is a run of letters and digits; neither case nor accents count; a hashtag
+is what stands after #, as a whole, and there _ is no end. Every version of an edited tweet is a post of its own.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def is_inside(tweet: Tweet, area: Area) -> bool:
 
 
 def tokens(text: str) -> list[str]:
-    """The runs of letters, digits and _ in a text, small."""
+    """The runs of letters and digits in a text, small and without accents."""
     found, run = [], ""
-    for character in text.casefold() + " ":
-        if character.isalnum() or character == "_":
+    for character in without_accents(text) + " ":
+        if character.isalnum():
             run += character
         elif run:
             found.append(run)
@@ -50,20 +50,18 @@ def tokens(text: str) -> list[str]:
 
 
 def without_accents(text: str) -> str:
-    """á as a."""
-    return "".join(character for character in unicodedata.normalize("NFD", text) if not unicodedata.combining(character))
+    """Á as a."""
+    return "".join(character for character in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(character))
 
 
 def matches(tweet: Tweet, entries: Sequence[str]) -> bool:
-    """Whether a post has one of a study's words, phrases or hashtags; an entry stands for itself and for itself without accents."""
-    words, tags = tokens(tweet.text), {tag.casefold() for tag in re.findall(r"(?:^|(?<=\W))#(\w+)", tweet.text)}
-    for entry in {form for written in entries for form in (written.casefold(), without_accents(written.casefold()))}:
+    """Whether a post has one of a study's words, phrases or hashtags; a phrase is looked for as a hashtag too."""
+    words, tags = tokens(tweet.text), {without_accents(tag) for tag in re.findall(r"(?:^|(?<=\W))#(\w+)", tweet.text)}
+    for entry in entries:
+        if without_accents(entry).removeprefix("#").replace(" ", "") in tags and ("#" in entry or " " in entry):
+            return True
         wanted = tokens(entry)
-        as_tag = "".join(wanted) in tags
-        if entry.startswith("#") or (as_tag and "-" not in entry):
-            if as_tag:
-                return True
-        elif any(words[start : start + len(wanted)] == wanted for start in range(len(words))):
+        if "#" not in entry and any(words[start : start + len(wanted)] == wanted for start in range(len(words))):
             return True
     return False
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.sandbox.faults import Script
 
 HELP = """Serve the sandbox, a stand-in for the X API over a made-up city, on this machine until Ctrl-C.
 
 Runs start one by themselves when there is no token; this one is for trying queries by hand. It prints its address."""
-EXAMPLE = "python -m pipeline sandbox --port 8099 --idle-exit 3600"
+EXAMPLE = "python -m pipeline sandbox --port 8099 --idle-exit 3600 --faults faults.json"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """--port, --idle-exit."""
+    """--port, --idle-exit, --faults."""
     parser.add_argument("--port", type=_port, default=0, help="where it listens on 127.0.0.1 (default: any free port)")
     parser.add_argument("--idle-exit", type=_seconds, default=None, metavar="SECONDS", help="end after so long without a request")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="a script of what goes wrong, as JSON (docs/sandbox.md)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,12 +30,24 @@ def run(options: argparse.Namespace) -> int:
 
     settings = configured.read(need="areas")
     try:
-        server.serve(settings, port=options.port, idle_exit=options.idle_exit)
+        server.serve(settings, port=options.port, idle_exit=options.idle_exit, faults=_script(options.faults))
     except OSError as error:
         if error.filename is not None:  # a file, not the port
             raise
         raise SettingsError(f"cannot listen on 127.0.0.1:{options.port}: {error.strerror}", todo="give another --port, or none") from error
     return 0
+
+
+def _script(path: Path | None) -> Script | None:
+    from pipeline.errors import SettingsError
+    from pipeline.sandbox.faults import Script
+
+    if path is None:
+        return None
+    try:
+        return Script.from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SettingsError(f"{path}: {error}", todo="see docs/sandbox.md for what a script of faults looks like") from error
 
 
 def _port(text: str) -> int:

@@ -131,11 +131,12 @@ def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str
     """The three pictures, safe to be put into HTML as they are: picture.svg builds them from an XML tree, which escapes texts."""
     if known.latest is None:
         return dict.fromkeys(("band", "counts", "density"), Markup())
+    sample = " (a sample)" if known.basis == "sample" else ""
     span = f"from {words.day_short(study.start)} to {words.day_short(known.days['day'].max().date())}"
     labels = {
-        "band": f"Share over the days {span}; on {shown['of_day']} {shown['share']}, 95 % interval {shown['interval']}.",
-        "counts": f"Tweets counted and tweets that matched a day, {span}; the table below has the numbers.",
-        "density": f"How plausible each share is: highest near {shown['share']}, 95 % of it at {shown['interval']}.",
+        "band": f"Share over the days {span}; on {shown['of_day']} {shown['share']}{sample}, 95 % interval {shown['interval']}.",
+        "counts": f"Tweets counted{sample} and tweets that matched a day, {span}; the table below has the numbers.",
+        "density": f"How plausible each share is: highest near {shown['share']}{sample}, 95 % of it at {shown['interval']}.",
     }
     # Altair checks every object against the schema as it is made, half of a page's time; tests/test_charts.py checks the pictures.
     with schemapi.debug_mode(False):
@@ -176,7 +177,7 @@ def _notes(known: StudyDays, area: Area, report_day: Any) -> list[Note]:
         )
     if partial:
         listed = "; ".join(hours.partial_days(known, area.zone))
-        notes.append(Note("partial", f"{words.counted(len(partial), 'day')} only partly observed, and counted as seen. {listed}."))
+        notes.append(Note("partial", f"{words.counted(len(partial), 'day')} only partly observed. {listed}."))
     return notes
 
 
@@ -187,7 +188,9 @@ def _samples(known: StudyDays) -> str:
     of_day = _sample(known, known.latest_day)
     text = f"{words.day_short(known.latest_day)} is {of_day}. " if of_day and known.latest_day else ""
     which = "All days counted are samples" if sampled == days else f"{sampled:,} of the {words.counted(days, 'day')} counted are samples"
-    return f"{text}{which}: tweets of time slices drawn at random over the whole day, so the share speaks of the day, and n does not."
+    return (
+        f"{text}{which}: tweets of time slices drawn at random over the whole day. The share speaks of the whole day; n is what was taken."
+    )
 
 
 def _facts(study: Study, area: Area, known: StudyDays, truth: float | None) -> list[tuple[str, str]]:
@@ -254,7 +257,7 @@ def _row(row: dict[Any, Any], of_day: list[dict[Any, Any]], area: Area) -> dict[
         return "" if pd.isna(row[name]) else f"{int(row[name]):,}"
 
     known = not pd.isna(row["mean"])
-    observed = "" if pd.isna(row["coverage"]) else words.observed(float(row["coverage"])) if row["status"] == "partial" else "100\u00a0%"
+    seen = {"whole": "100\u00a0%", "partial": words.observed(row["coverage"])}.get(row["status"], "")
     reason = row["reason"] or hours.missing(of_day, area.zone) or ("" if pd.isna(row["coverage_reason"]) else str(row["coverage_reason"]))
     status = {"whole": "", "unknown": "observed share unknown"}.get(row["status"], row["status"])
     sample = words.sample(row["sampled"], row["population"]) if row["basis"] == "sample" else ""
@@ -264,10 +267,10 @@ def _row(row: dict[Any, Any], of_day: list[dict[Any, Any]], area: Area) -> dict[
         "trials": whole("trials"),
         "matches": whole("matches"),
         "authors": whole("authors"),
-        "observed": observed,
+        # the 100 % of a sample would be taken for all tweets of the day
+        "observed": seen if not sample else "sample" if row["status"] == "whole" else f"sample, {seen}",
         "share": words.percent(row["mean"], words.decimals(row["lower_95"], row["upper_95"])) if known else "",
         "interval": words.interval(row["lower_95"], row["upper_95"]) if known else "",
         "strip": hours.strip(of_day, area.zone),
-        "sample": "sample" if sample else "",
         "note": "; ".join(part for part in (": ".join(filter(None, (status, reason))), sample) if part),
     }

@@ -21,6 +21,9 @@ from pipeline.report.data import WHOLE, StudyDays, local_dates
 #: The strip's size, px: 4 an hour.
 HOUR_WIDTH, HEIGHT = 4, 10
 
+#: Spans of hours that are named; beyond them they are counted.
+MOST_SPANS = 4
+
 _SAID = {"observed": "observed", "missing": "missing", "partly": "in part", "sampled": "sampled"}
 
 
@@ -73,13 +76,18 @@ def _clock(instant: datetime, zone: ZoneInfo, *, end: bool = False) -> str:
 
 
 def missing(hours: Iterable[Mapping[Any, Any]], zone: ZoneInfo) -> str:
-    """What is missing and why: "missing 08:00 to 11:00 (X did not answer)"; empty where nothing is."""
-    parts = [
-        f"{_SAID[span.state]} {span.text}{f' ({span.reason})' if span.reason else ''}"
-        for span in spans(list(hours), zone)
-        if span.state in ("missing", "partly")
-    ]
-    return ", ".join(parts)
+    """What is missing and why: "missing 08:00 to 11:00, 17:00 to 18:00 (X did not answer)"; empty where nothing is."""
+    grouped: dict[tuple[str, str], list[Span]] = {}
+    for span in spans(list(hours), zone):
+        if span.state in ("missing", "partly"):
+            grouped.setdefault((span.state, span.reason), []).append(span)
+    return ", ".join(_listed(state, reason, found) for (state, reason), found in grouped.items())
+
+
+def _listed(state: str, reason: str, found: list[Span]) -> str:
+    rest = sum(span.hours for span in found[MOST_SPANS:])
+    text = ", ".join(span.text for span in found[:MOST_SPANS]) + (f" and {words.counted(rest, 'more hour')}" if rest else "")
+    return f"{_SAID[state]} {text}" + (f" ({reason})" if reason else "")
 
 
 def strip(hours: Iterable[Mapping[Any, Any]], zone: ZoneInfo) -> Markup:

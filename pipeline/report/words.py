@@ -26,7 +26,9 @@ def interval(lower: float, upper: float, *, joined: str = "to") -> str:
 
 
 def observed(share: float) -> str:
-    """The share of a day that was seen, as "88 %"; never "100 %" of a day that is not whole, nor "0 %" of one that was begun."""
+    """The share of a day that was seen, as "88 %"; never "100 %" of a day that is not whole, nor "0 %" of one begun; "" of NaN."""
+    if math.isnan(share):
+        return ""
     whole = min(max(round(share * 100), 1), 99) if 0 < share < 1 else round(share * 100)
     return f"{whole}\u00a0%"
 

@@ -31,7 +31,7 @@ NAMES: Final = ("by request", "old", "new")
 class Answer:
     """What goes back: status, body, and which posts and users are in it (for the books).
 
-    `headers`: all about rates, where they are not the usual ones. `raw`: a body that is no JSON. `request`: what was asked, for a search's page.
+    `headers`: all about rates, where they are not the usual ones. `raw`: a body that is no JSON. `request`: what a search was asked.
     """
 
     status: int

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import days
+from pipeline.errors import SettingsError
 from pipeline.geo import BoundingBox
 from pipeline.sandbox import phrases, places
 from pipeline.storage import digest
@@ -79,6 +80,7 @@ class City:
             where either author_effect is 0 or session is 1.
         drift: how far the logarithm of each topic's weight moves a day, half of the topics up and half down.
         steps: (day, topic, factor): from that day on, the topic's weight is so many times what it was.
+        rhythm: how far the logarithm of each topic's weight swings over the local day, up and down; each topic has its own hour.
     """
 
     seed: int
@@ -90,6 +92,7 @@ class City:
     session: float = 1.0
     drift: float = 0.0
     steps: tuple[tuple[date, str, float], ...] = ()
+    rhythm: float = 0.0
 
     @cached_property
     def map(self) -> places.Map:
@@ -118,19 +121,42 @@ class City:
                 weights[list(phrases.TOPICS).index(topic)] *= factor
         return np.asarray(weights / weights.sum())
 
-    def author_topics(self, day: date) -> Floats:
-        """One row an author (one row for all where there is no author effect): the share of each topic in what they write."""
+    @cached_property
+    def hour_factors(self) -> Floats:
+        """One row a local hour: by what each topic's weight is multiplied. By seed and time zone, so that areas within one city agree."""
+        phases = 24 * _chance("rhythm", self.seed, self.zone.key).random(len(phrases.TOPICS))
+        return np.asarray(np.exp(self.rhythm * np.cos(2 * np.pi * (np.arange(24)[:, np.newaxis] - phases) / 24)))
+
+    def author_topics(self, day: date, hour: int | None = None) -> Floats:
+        """One row an author (one row for all where there is no author effect): the share of each topic in what they write.
+
+        Args:
+            hour: the local hour; None only where there is no rhythm.
+        """
         weights = self.topic_weights(day)[np.newaxis, :]
         if self.author_effect:
             liking = _normal(_chance("authors", self.seed, self.name).random((len(self.author_shares), weights.shape[1])))
             weights = weights * np.exp(self.author_effect * liking)
+        if self.rhythm and hour is not None:
+            weights = weights * self.hour_factors[hour]
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
+    def topics(self, day: date, hour: int | None = None) -> Floats:
+        """The share of each topic in all that is written in a local hour."""
+        rows = self.author_topics(day, hour)
+        return np.asarray(self.author_shares @ rows if len(rows) > 1 else rows[0])
+
     def distribution(self, day: date) -> tuple[tuple[str, ...], Floats]:
-        """Every text that may be written on that day and its probability (sum 1), the same for every place and hour."""
+        """Every text that may be written on that day and its probability (sum 1), the same for every place: over the whole day.
+
+        Where there is a rhythm, the hours weigh as much as is written in them; a clock-change day has 23 or 25.
+        """
         texts = phrases.catalogue()
-        rows = self.author_topics(day)
-        topics = self.author_shares @ rows if len(rows) > 1 else rows[0]
+        if self.rhythm:
+            volumes, hours = _slots(days.window(day, self.zone), self.zone)
+            topics = (volumes / volumes.sum()) @ np.array([self.topics(day, hour) for hour in hours])
+        else:
+            topics = self.topics(day)
         return texts.texts, topics[texts.topic] * self.language_shares[texts.language] * texts.within
 
     def true_share(self, day: date, predicate: Callable[[str], bool]) -> float:
@@ -178,7 +204,7 @@ class Draws:
         self.where = chance.random((count, 3))
         self.milliseconds = _times(days.window(day, city.zone), city.zone, chance.random((count, 2)))
         # what stood there before an edit is a draw of its own: who keeps the wrong version counts wrongly
-        self.text = _texts(city, day, self.author, chance.random((count, 2, 3)))
+        self.text = _texts(city, day, self.author, self.milliseconds, chance.random((count, 2, 3)))
         self.edited = chance.random((count, 2))
         self.reference = chance.random((count, 2))
         self.origin = int(digest("origin", city.seed, city.name, length=4), 16) % 1024
@@ -245,21 +271,37 @@ def _authors(city: City, chance: Floats) -> NDArray[np.int64]:
     return np.asarray(_pick(city.author_shares, chance[begins, 1])[np.cumsum(begins) - 1])
 
 
-def _times(window: days.Window, zone: ZoneInfo, chance: Floats) -> NDArray[np.int64]:
-    """Milliseconds since 1970 within the window, by the rhythm of local hours."""
+def _slots(window: days.Window, zone: ZoneInfo) -> tuple[Floats, list[int]]:
+    """The hours of a window, counted from its start (the last may be shorter): how much is written in each, and its local hour."""
     slots = math.ceil(window.hours)
     lengths = np.minimum(1.0, window.hours - np.arange(slots))
     local = [(window.start + timedelta(hours=slot)).astimezone(UTC).astimezone(zone).hour for slot in range(slots)]
-    slot = _pick(np.array([HOURS[hour] for hour in local]) * lengths, chance[:, 0])
+    return np.array([HOURS[hour] for hour in local]) * lengths, local
+
+
+def _times(window: days.Window, zone: ZoneInfo, chance: Floats) -> NDArray[np.int64]:
+    """Milliseconds since 1970 within the window, by the rhythm of local hours."""
+    volumes, _ = _slots(window, zone)
+    slot = _pick(volumes, chance[:, 0])
+    lengths = np.minimum(1.0, window.hours - np.arange(len(volumes)))
     milliseconds = (slot + chance[:, 1] * lengths[slot]) * 3_600_000
     return np.asarray(int(window.start.timestamp()) * 1000 + milliseconds.astype(np.int64))
 
 
-def _texts(city: City, day: date, author: NDArray[np.int64], chance: Floats) -> NDArray[np.int64]:
+def _texts(city: City, day: date, author: NDArray[np.int64], milliseconds: NDArray[np.int64], chance: Floats) -> NDArray[np.int64]:
     """For each tweet and version the number of its text in the catalogue."""
     catalogue = phrases.catalogue()
     topics = city.author_topics(day)
-    cumulated = np.cumsum(topics, axis=1)[author if len(topics) > 1 else np.zeros_like(author)]
+    rows = author if len(topics) > 1 else np.zeros_like(author)
+    if city.rhythm:
+        # an edited tweet speaks of what its first hour speaks of, in both versions
+        window = days.window(day, city.zone)
+        slot = (milliseconds - int(window.start.timestamp()) * 1000) // 3_600_000
+        hours = _slots(window, city.zone)[1]
+        by_slot = np.array([city.author_topics(day, hour) for hour in hours])
+        cumulated = np.cumsum(by_slot[slot, rows], axis=1)
+    else:
+        cumulated = np.cumsum(topics, axis=1)[rows]
     topic = np.minimum((chance[:, :, 0, np.newaxis] >= cumulated[:, np.newaxis, :]).sum(axis=2), topics.shape[1] - 1)
     language = _pick(city.language_shares, chance[:, :, 1])
     found = np.zeros(topic.shape, dtype=np.int64)
@@ -301,7 +343,25 @@ def _poisson(mean: float, chance: float) -> int:
 def of(settings: Settings, area_name: str) -> City:
     """The city that stands for an area of the settings."""
     area, sandbox = settings.area(area_name), settings.sandbox
-    return City(seed=sandbox.seed, name=area.name, box=area.box, zone=area.zone, tweets_per_day=sandbox.tweets_per_day)
+    return City(
+        seed=sandbox.seed, name=area.name, box=area.box, zone=area.zone, tweets_per_day=sandbox.tweets_per_day, **character(settings)
+    )
+
+
+def character(settings: Settings) -> dict[str, Any]:
+    """What the settings say of how a city writes: those arguments of City that are not the usual ones.
+
+    Raises:
+        SettingsError: a step is of a topic that there is not.
+    """
+    sandbox = settings.sandbox
+    steps = tuple((step.day, step.topic, step.factor) for step in sandbox.steps)
+    for _, topic, _ in steps:
+        if topic not in phrases.TOPICS:
+            raise SettingsError(f"got the topic {topic!r} in [[sandbox.steps]], wanted one of {', '.join(phrases.TOPICS)}")
+    given = {name: getattr(sandbox, name) for name in ("author_effect", "session", "drift", "rhythm")} | {"steps": steps}
+    usual = {known.name: known.default for known in fields(City)}
+    return {name: value for name, value in given.items() if value != usual[name]}
 
 
 def true_share(settings: Settings, area_name: str, day: date, predicate: Callable[[str], bool]) -> float:

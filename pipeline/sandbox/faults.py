@@ -107,6 +107,9 @@ class Script:
     clock: float = 0.0
     down_hours: Sequence[tuple[datetime, datetime]] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "down_hours", tuple(self.down_hours))
+
     @classmethod
     def seeded(
         cls, seed: int, requests: int = 40, faults: int | None = None, *, kinds: Sequence[str] = tuple(KINDS), clock: bool = False

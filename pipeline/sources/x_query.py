@@ -14,8 +14,8 @@ from pipeline import text
 from pipeline.errors import SettingsError
 
 #: Signs that may stand inside a word: X's documentation asks for quotes round such a word ("coca-cola"), and then compares its parts in
-#: their order. Every other sign it takes out of the text before it compares (developer.x.com, search operators: keyword).
-_INSIDE: Final = "'’‘ʼ´-‐"
+#: their order. Every other sign it takes out of the text before it compares (docs.x.com, operators: keyword).
+_INSIDE: Final = "'’‘ʼ´-‐_"
 _SIGN: Final = re.compile(rf"[{re.escape(_INSIDE)}]")
 #: Written bare these would be operators, or might be.
 _RESERVED: Final = {"or", "and", "not"}
@@ -25,8 +25,9 @@ _HASHES: Final = "#＃"
 def rule(match: Mapping[str, object]) -> str:
     """The rule as one part of a query: its terms in parentheses, joined by OR.
 
-    Words are written bare, phrases in quotes, hashtags with their #. A phrase stands for its hashtag too, and a word with accents for the
-    one without, as in matchers/words.py: X's pages say that it takes accents off, but not of every word on either side.
+    Words are written bare, phrases in quotes, hashtags with their #. A phrase stands for its hashtag too, as in matchers/words.py; a word
+    does so by itself, X taking the # for punctuation. Accents are left as written: X's page "Build a query" says that a word with them
+    finds the one without (of the other way round only its enterprise search says so).
 
     Args:
         match: a study's match table that matchers.build has taken.
@@ -73,22 +74,16 @@ def _texts(value: object) -> Sequence[str]:
 def _terms(label: str) -> Iterator[str]:
     """The terms that together find what an entry of the list stands for."""
     if label[:1] in _HASHES:
-        yield from _both(_hashtag(label.lstrip(_HASHES)), quoted=False, before="#")
+        yield "#" + _hashtag(label.lstrip(_HASHES))
         return
     words = label.split()
     for word in words:
         _check_word(word)
-    plain = not _SIGN.search(label)
-    yield from _both(label, quoted=len(words) > 1 or not plain or label.casefold() in _RESERVED)
+    bare = len(words) == 1 and not _SIGN.search(label) and label.casefold() not in _RESERVED
+    yield label if bare else f'"{label}"'
     joined = "".join(words)
-    if len(words) > 1 and plain and _is_tag(joined):
-        yield from _both(joined, quoted=False, before="#")
-
-
-def _both(term: str, *, quoted: bool, before: str = "") -> Iterator[str]:
-    """The term as written, and without its accents where it has some."""
-    for form in (term, text.fold(term)):
-        yield f'"{form}"' if quoted else before + form
+    if len(words) > 1 and _is_tag(joined):
+        yield "#" + joined
 
 
 def _check_word(word: str) -> None:
@@ -108,11 +103,13 @@ def _hashtag(tag: str) -> str:
 
 
 def _is_tag(tag: str) -> bool:
-    return all(map(_in_word, tag)) and any(unicodedata.category(character)[0] == "L" for character in tag)
+    return all(character == "_" or _in_word(character) for character in tag) and any(
+        unicodedata.category(character)[0] == "L" for character in tag
+    )
 
 
 def _in_word(character: str) -> bool:
-    """Letters, digits and their marks, and the underscore: what no tokenizer cuts at."""
+    """Letters, digits and their marks: what no tokenizer cuts at."""
     # enclosing marks and the variation selectors sit on emoji (matchers/words.py)
     category = unicodedata.category(character)
-    return character == "_" or category[0] == "L" or (category in ("Mn", "Mc", "Nd") and not "\ufe00" <= character <= "\ufe0f")
+    return category[0] == "L" or (category in ("Mn", "Mc", "Nd") and not "\ufe00" <= character <= "\ufe0f")

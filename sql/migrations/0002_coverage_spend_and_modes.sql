@@ -38,7 +38,7 @@ comment on column coverage_hours.pages is 'Pages that held a post of it.';
 comment on column coverage_hours.waits is 'Waits before a request, while it was being fetched.';
 comment on column coverage_hours.wait_seconds is 'Length of these waits together.';
 comment on column coverage_hours.errors is 'Requests that failed while it was being fetched.';
-comment on column coverage_hours.observed is 'Share of it that was observed; for a sample the share of its time that the slices hold.';
+comment on column coverage_hours.observed is 'Share of it that was observed; for a sample, of the slices in it.';
 comment on column coverage_hours.reason is 'What is missing and why; null where nothing is.';
 
 alter table daily_counts
@@ -67,6 +67,7 @@ comment on column posterior_history.days_sampled is 'Days that count and are sam
 
 alter table studies add column mode text not null default 'tweets' check (mode in ('tweets', 'counts'));
 comment on column studies.mode is 'tweets: they are collected and matched here; counts: X counts.';
+comment on column studies.rule_version is 'Digest of the match rule, and of who matches by it; daily_counts and posteriors name it.';
 
 -- the text goes when [content] retention_days have passed; what was counted stays
 alter table tweets alter column text drop not null;

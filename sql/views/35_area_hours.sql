@@ -38,6 +38,6 @@ comment on column area_hours.pages is 'Pages that held a post of it.';
 comment on column area_hours.waits is 'Waits before a request, while it was being fetched.';
 comment on column area_hours.wait_seconds is 'Length of these waits together.';
 comment on column area_hours.errors is 'Requests that failed while it was being fetched.';
-comment on column area_hours.observed is 'Share of it that was observed; for a sample the share of its time that the slices hold.';
+comment on column area_hours.observed is 'Share of it that was observed; for a sample, of the slices in it.';
 comment on column area_hours.reason is 'What is missing and why; null where nothing is.';
 comment on column area_hours.synthetic is 'True where it comes from the sandbox''s made-up city.';
