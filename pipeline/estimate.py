@@ -173,11 +173,13 @@ def _counted(settings: Settings, blank: Estimate, area: Area, endpoint: x_api.En
     page = min(settings.x.page_size or endpoint.largest_page, endpoint.largest_page)
     spans, here = _left(settings, area, blank.day)
     if spans is not None:
-        posts = sum(volumes.within(span) or 0 for span in spans)
-        requests = len(spans) * len(blank.queries) + posts // page
+        parts = [volumes.within(span) or 0 for span in spans]
+        posts = sum(parts)
+        requests = sum(max(math.ceil(part / page), 1) for part in parts) * len(blank.queries)
     elif area.sample is not None and volumes.total > area.sample.posts:
         posts = max(area.sample.posts - here, 0)
-        requests = _slices(area, volumes) * len(blank.queries) + posts // page
+        slices = _slices(area, blank.day, volumes)
+        requests = slices * max(math.ceil(posts / slices / page), 1) * len(blank.queries)
     else:
         posts = max(volumes.total - here, 0)
         requests = sum(max(math.ceil(total / page), 1) for total in volumes.totals) - here // page
@@ -198,10 +200,10 @@ def _left(settings: Settings, area: Area, day: date) -> tuple[list[days.Window] 
     return None, sum(page["posts"] for page in begun.get("pages") or [])
 
 
-def _slices(area: Area, volumes: expected.Volumes) -> int:
-    """How many spans a sample of the area would walk: about as many for every seed."""
+def _slices(area: Area, day: date, volumes: expected.Volumes) -> int:
+    """How many spans a sample of the day would walk: drawn as the extraction draws them."""
     assert area.sample is not None
-    return len(sampling.draw(volumes.buckets, area.sample.posts, seed="estimate", end=volumes.window.end))
+    return len(sampling.draw(volumes.buckets, area.sample.posts, seed=f"{area.name} {day}", end=volumes.window.end))
 
 
 def of_counts(settings: Settings, study: str, day: date, *, now: datetime) -> Estimate:
