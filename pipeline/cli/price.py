@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.estimate import Budget, Estimate
     from pipeline.plan import Step
     from pipeline.settings import Settings
+    from pipeline.sources import x_api
 
 ASKING = ("ExtractTweets", "ExtractCounts")
 
@@ -24,8 +25,14 @@ def show(settings: Settings, found: Sequence[Step], out: Console, *, now: dateti
     wanted = [(step.task, step.name, step.day) for step in found if step.task in ASKING and not step.blocked]
     if not wanted:
         return
-    build = None if offline else lambda: client.build(settings, account=spend.Account(settings, "plan"))
-    estimates, unasked = estimate.night(settings, wanted, now=now, build=build, up_to=up_to)
+
+    def build() -> x_api.Client:
+        made = client.build(settings, account=spend.Account(settings, "plan"))
+        # whoever looks does not want to wait for a rate limit, nor minutes for a server that is down
+        made.attempts, made.longest_wait_seconds = min(made.attempts, 2), 5.0
+        return made
+
+    estimates, unasked = estimate.night(settings, wanted, now=now, build=None if offline else build, up_to=up_to)
     spent = None
     with plan.peek(settings) as connection:
         if connection is not None and plan.has_ledger(connection):
