@@ -80,6 +80,11 @@ def peek(settings: Settings) -> Iterator[sqlalchemy.Connection | None]:
         yield None if None in tables else connection
 
 
+def has_ledger(connection: sqlalchemy.Connection) -> bool:
+    """Whether the database keeps what was spent: one that an older geobeta made does not until the next run."""
+    return connection.exec_driver_sql("select to_regclass('api_spend') is not null").scalar_one() is True
+
+
 def stored(settings: Settings, first: date, last: date) -> Stored:
     """Read the markers of the days, and of all days before them for counts."""
     if settings.database_url is None and not embedded.seems_running(settings):

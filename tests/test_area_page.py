@@ -16,6 +16,7 @@ from pipeline.boxes import BoundingBox
 from pipeline.report import area, drawing
 from pipeline.settings import Area, Settings
 from pipeline.sources import x_api
+from pipeline.storage import write_json
 from tests.test_page import Browser, Tags, browser  # noqa: F401  (browser is a fixture)
 
 AREAS = """
@@ -197,17 +198,24 @@ def installed(make_settings: Callable[..., Settings], monkeypatch: pytest.Monkey
     return settings
 
 
-def test_the_command_writes_the_page_and_says_two_lines(installed: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    """What it is, what would be asked, where the page lies."""
+def test_the_command_writes_the_page_and_says_three_lines(installed: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it is, what would be asked, what it would cost, where the page lies; the cost once the disk holds a day."""
     assert cli.main(["area", "mexico-city"]) == 0
     said = capsys.readouterr().out.splitlines()
     page = installed.data / "areas" / "mexico-city.html"
     assert said == [
         "mexico-city: 44.6 km wide, 60.6 km high, 2,699 km²",
         "1 circle of 24.9 miles and 2 places; queries: 1 to search/recent, 1 to search/all",
+        "what a day costs is not known yet: `python -m pipeline plan` asks X for it",
         f"page: {page}",
     ]
     assert page.read_text("utf-8").startswith("<!doctype html>")
+    day = installed.data / "raw" / "area=mexico-city" / "date=2026-11-20" / "revision=x"
+    write_json(day / "manifest.json", {"posts": 1240, "synthetic": True})
+    assert cli.main(["area", "mexico-city"]) == 0
+    price = "a day has about 1,240 posts: $6.20 by X's price list; made up: nothing is paid"
+    assert price in capsys.readouterr().out
+    assert price in " ".join(Tags(page.read_text("utf-8")).text.split())
 
 
 def test_one_circle_for_each_that_is_asked_for(installed: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -241,16 +241,17 @@ def test_psql_gets_arguments_and_the_exit_code_is_its_own(installed: Callable[..
 def test_looking_at_a_stopped_embedded_database_does_not_start_it(
     installed: Callable[..., Settings], server_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """status and plan work without it; database status is 1."""
+    """status and plan --offline work without it; database status is 1."""
     installed(database=False)
     monkeypatch.setenv("GEOBETA_DATA", str(server_folder))
     assert cli.main(["status"]) == 0
-    assert cli.main(["plan"]) == 0
+    assert cli.main(["plan", "--offline"]) == 0
     assert cli.main(["database", "status"]) == 1
     said = capsys.readouterr().out
     assert "embedded, stopped" in said
     assert "Nothing was run." in said
     assert not list(server_folder.rglob("postmaster.pid"))
+    assert not (server_folder / "sandbox").exists()
 
 
 @pytest.mark.slow

@@ -94,6 +94,16 @@ def test_a_page_holds_the_bytes_as_received_and_where_it_ends(api: ScriptedServe
     assert (page.body, page.posts, page.next_token, page.oldest_id, page.oldest_at, page.synthetic) == (body, 3, "t1", 9, "a", False)
 
 
+def test_a_page_with_errors_beside_its_posts_is_a_page_and_says_so(api: ScriptedServer) -> None:
+    """A place that is gone: the posts are there and count, and the missing thing is told once, in X's words."""
+    gone = {"resource_type": "place", "value": "1a2b", "detail": "Could not find place with ids: [1a2b].", "title": "Not Found Error"}
+    api.script[1] = Reply(document={"data": [{"id": "7"}], "errors": [gone, gone], "meta": {"result_count": 1}})
+    told: list[str] = []
+    page = ask(make_client(api, progress=lambda share, text: told.append(text)))
+    assert (page.posts, page.partial) == (1, ("Could not find place with ids: [1a2b].",))
+    assert told == ["X gave the page, but not all that belongs to it: Could not find place with ids: [1a2b]."]
+
+
 def test_an_empty_page_with_a_token_is_a_page(api: ScriptedServer) -> None:
     """No `data` is no post, not a fault."""
     api.script[1] = Reply(document={"meta": {"result_count": 0, "next_token": "t1"}})

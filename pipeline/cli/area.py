@@ -17,7 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the page, print two lines and its path."""
+    """Write the page; print what it is, what would be asked, what a day costs, and its path."""
+    from pipeline import estimate
     from pipeline import settings as configured
     from pipeline.report import area
 
@@ -25,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
     path = area.build(settings, options.name)
     for line in area.summary(settings.area(options.name)):
         print(line)
+    if settings.area(options.name).source != "archive":
+        print(estimate.on_disk(settings, options.name) or "what a day costs is not known yet: `python -m pipeline plan` asks X for it")
     print(f"page: {path}")
     if options.open:
         import webbrowser

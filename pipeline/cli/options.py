@@ -28,6 +28,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def dollars(text: str) -> float:
+    """An amount of US dollars, 0 or more."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < 1e6:
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted US dollars, 0 or more, such as 0.10")
+    return amount
+
+
 def last_closed(settings: Settings, now: datetime | None = None) -> date:
     """The newest day that is over in the area of every study.
 

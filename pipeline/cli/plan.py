@@ -11,24 +11,34 @@ from pipeline.cli import options as kinds
 if TYPE_CHECKING:
     from pipeline.plan import Step
 
-HELP = """Show what Nightly would run for some days, and why; run nothing.
+HELP = """Show what Nightly would run for some days, and why, and what that would ask of X and cost; run nothing.
 
 Each line is a task of one area or study with the days it would run for, the reason why they are not complete,
-and for tweets where they would come from (X API, sandbox, archives). Without days: the newest day that is over."""
+and for tweets where they would come from (X API, sandbox, archives). Without days: the newest day that is over.
+The price is told by X's counts endpoint, which is asked for what it has not told yet (half a cent a query and day, one cent for days that
+only the full archive reaches). The answers are kept: the night does not ask again."""
 EXAMPLE = """python -m pipeline plan --date 2026-11-22
-python -m pipeline plan --from 2026-11-09 --to 2026-11-22"""
+python -m pipeline plan --from 2026-11-09 --to 2026-11-22 --offline"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """--date, or --from and --to."""
+    """--date, or --from and --to; --queries, --offline, --ask-up-to."""
     parser.add_argument("--date", type=kinds.day, metavar="DAY", help="one day, YYYY-MM-DD")
     parser.add_argument("--from", dest="first", type=kinds.day, metavar="DAY", help="the first of several days")
     parser.add_argument("--to", dest="last", type=kinds.day, metavar="DAY", help="the last of them (default: the newest day that is over)")
+    parser.add_argument("--queries", action="store_true", help="print the queries too")
+    parser.add_argument("--offline", action="store_true", help="ask nothing of X (or the sandbox) and start nothing")
+    parser.add_argument(
+        "--ask-up-to", type=kinds.dollars, default=0.10, metavar="USD", help="what asking for counts may cost (default: 0.10)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan."""
+    from datetime import UTC, datetime
+
     from pipeline import configuration, plan
+    from pipeline.cli import price
     from pipeline.cli.terminal import console
     from pipeline.errors import SettingsError
 
@@ -40,8 +50,10 @@ def run(options: argparse.Namespace) -> int:
     held = plan.stored(settings, first, last)
     if not held.known:
         out.print(f"note: {held.why}", markup=False)
-    found = list(plan.steps(settings, first, last, held=held))
+    now = datetime.now(UTC)
+    found = list(plan.steps(settings, first, last, now=now, held=held))
     _show(found, out, f"{first} to {last}" if first != last else str(first))
+    price.show(settings, found, out, now=now, offline=options.offline, queries=options.queries, up_to=options.ask_up_to)
     return 0
 
 

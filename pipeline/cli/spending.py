@@ -23,18 +23,13 @@ limit 1
 """
 
 
-def kept(connection: Any) -> bool:
-    """Whether the database has a ledger: one that an older geobeta made has none until the next run."""
-    return connection.exec_driver_sql("select to_regclass('api_spend') is not null").scalar_one() is True
-
-
 def show(settings: Settings, connection: Any, now: datetime, out: Console) -> None:
     """The UTC day by endpoint, the month, what is reserved, each with its limit; and whether the budget stopped runs of late."""
     from rich.table import Table
 
-    from pipeline import spend
+    from pipeline import plan, spend
 
-    if not kept(connection):
+    if not plan.has_ledger(connection):
         return
     spent = spend.read(connection, now)
     today = [row for row in spend.by_day(connection, spent.day) if row.day == spent.day]

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from pipeline import days, extract, prices, spend, storage
+from pipeline import client as x_api_client
+from pipeline import days, estimate, extract, prices, spend
 from pipeline.doctor.finding import Finding, fault, ok, refused, unknown, warning
 from pipeline.errors import (
     ArchiveRefused,
@@ -28,7 +29,6 @@ from pipeline.errors import (
     Unauthorized,
     UsageCapExceeded,
 )
-from pipeline.sandbox import lifecycle
 from pipeline.settings import Area, Settings
 from pipeline.sources import x_answers, x_api
 
@@ -79,19 +79,12 @@ class Asking:
             if not settings.synthetic
             else ok("token", "none: the sandbox answers, and everything is made up")
         )
-        base_url = settings.base_url
-        if settings.synthetic and base_url is None:
-            base_url = lifecycle.ensure_running(settings)
-        client = x_api.Client(
-            token=settings.bearer_token.get_secret_value() if settings.bearer_token else extract.SANDBOX_TOKEN,
-            base_url=base_url,
-            timeout_seconds=settings.x.timeout_seconds,
-            attempts=1,
-            account=spend.Account(settings, "doctor"),
-        )
-        with contextlib.closing(client):
+        # no second try: whoever looks wants to see the fault
+        asked = x_api_client.build(settings, account=spend.Account(settings, "doctor"))
+        asked.attempts = 1
+        with contextlib.closing(asked):
             newest = days.last_over(areas[name].zone, self.now, settings.x.settle)
-            recent = list(self._ask(client, x_api.COUNTS_RECENT, name, query, newest))
+            recent = list(self._ask(asked, x_api.COUNTS_RECENT, name, query, newest))
             yield from recent
             old = self._old_day(areas)
             if not any(finding.check == "counts" and finding.state == "ok" for finding in recent):
@@ -99,7 +92,7 @@ class Asking:
             elif not settings.x.archive_search:
                 yield ok("archive", "not asked: archive_search = false")
             elif self.full or old is not None:
-                yield from self._ask(client, x_api.COUNTS_ALL, name, query, old or newest - timedelta(days=30))
+                yield from self._ask(asked, x_api.COUNTS_ALL, name, query, old or newest - timedelta(days=30))
             else:
                 yield unknown("archive", "not asked: no day needs it, and it costs $0.010 (--full asks)")
         yield ok("paid", "nothing: it is made up" if self.made_up else f"${self.paid:.3f} for this look, no post")
@@ -181,7 +174,7 @@ def budget(settings: Settings, posts: dict[str, int]) -> Iterator[Finding]:
         )
         return
     asked = {name: area for name, area in settings.areas.items() if area.source != "archive" and _wanted(settings, name)}
-    known = {name: volume for name in asked if (volume := posts.get(name, newest_posts(settings, name))) is not None}
+    known = {name: volume for name in asked if (volume := posts.get(name, estimate.newest_posts(settings, name))) is not None}
     expected = {name: min(volume, area.sample.posts) if (area := asked[name]).sample else volume for name, volume in known.items()}
     total = sum(expected.values())
     told = f"a day has about {total:,} posts ({', '.join(sorted(expected))}), ${total * prices.POST_DOLLARS:,.2f}"
@@ -205,19 +198,6 @@ _CHEAPER = "raise [x] {} in settings.toml, or take a sample: sample = {{ posts =
 
 def _wanted(settings: Settings, area: str) -> bool:
     return any(study.area == area and study.mode == "tweets" for study in settings.studies.values())
-
-
-def newest_posts(settings: Settings, area: str) -> int | None:
-    """Posts of the area's newest day on disk: what X counted, else what was fetched; None where there is no day."""
-    for folder in sorted((settings.data / "raw" / f"area={area}").glob("date=*"), reverse=True):
-        for path in sorted(folder.glob("revision=*/manifest.json")):
-            manifest = storage.read_json(path)
-            counted = [hour.get("expected") for hour in manifest.get("hours") or []]
-            if counted and None not in counted:
-                return sum(map(int, counted))
-            if manifest.get("sample") is None:
-                return int(manifest.get("posts", 0))
-    return None
 
 
 def _question(areas: dict[str, Area]) -> tuple[str, str] | None:

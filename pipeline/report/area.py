@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline import cover, extract
+from pipeline import cover, estimate, extract
 from pipeline.boxes import EARTH_RADIUS_KM
 from pipeline.report import drawing, template, words
 from pipeline.settings import Area, Settings
@@ -61,12 +61,16 @@ def build(settings: Settings, name: str) -> Path:
     """
     target = path(settings, name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(target, render(settings.area(name)).encode("utf-8"))
+    write_bytes(target, render(settings.area(name), price=estimate.on_disk(settings, name)).encode("utf-8"))
     return target
 
 
-def render(area: Area) -> str:
-    """The page as text."""
+def render(area: Area, *, price: str = "") -> str:
+    """The page as text.
+
+    Args:
+        price: what a day costs, in words; empty where that is not known.
+    """
     found = asked(area)
     return template.fill(
         "area.html.j2",
@@ -74,7 +78,7 @@ def render(area: Area) -> str:
         area=area,
         drawn=drawing.draw(area.box, found.regions),
         description=f"Map of {area.name}: {sides(area)}, covered by {found.clauses or 'nothing'}",
-        facts=_facts(area, found),
+        facts=[*_facts(area, found), *([("A day's price", price)] if price else [])],
         notes=_notes(area),
         queries=found.queries.get(x_api.RECENT.name, ()),
     )

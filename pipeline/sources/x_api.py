@@ -326,6 +326,8 @@ class Client:
         try:
             answer = reader(self._send(endpoint, query, wanted))
             received = [number for number, _ in answer.written] if isinstance(answer, Page) else []
+            if isinstance(answer, Page) and answer.partial:
+                self.progress(None, f"X gave the page, but not all that belongs to it: {'; '.join(answer.partial)[:300]}")
             return answer
         except PipelineError as error:
             self.waits.errors += 1

@@ -30,6 +30,8 @@ class Page:
     synthetic: bool
     #: (id, created_at as written) of each post that has an id, in the answer's order
     written: tuple[tuple[int, str | None], ...] = ()
+    #: what X says that it could not give beside the posts, a line each
+    partial: tuple[str, ...] = ()
 
 
 class Bucket(NamedTuple):
@@ -71,6 +73,8 @@ def read(response: requests.Response) -> Page:
         oldest_at=oldest.get("created_at") if oldest else None,
         synthetic=_synthetic(response),
         written=tuple((int(post["id"]), post.get("created_at")) for post in named),
+        # parsed a second time where it may be there: seldom
+        partial=tuple(x_answers.partial(json.loads(response.content))) if b'"errors"' in response.content else (),
     )
 
 

@@ -152,8 +152,7 @@ def _nights(conf: Settings, running: sandbox.Server, clock: Clock) -> list[Pipel
                 assert running.requests == before
             running.lift()
             if isinstance(error, BudgetReached):
-                assert error.retry_after is not None
-                clock.ahead += error.retry_after + 60
+                clock.ahead += (error.retry_after or 0) + 60
             continue
         if not any(hole["refetch"] for hole in manifest["holes"]):
             return stops
