@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline import client, cover, days, raw, storage
+from pipeline import client, cover, days, raw, spend, storage
 from pipeline.errors import DayNotOver, SettingsError
 from pipeline.fetching import Fetching
 from pipeline.progress import Progress, silent
@@ -111,7 +111,7 @@ def run(
         now: the time it is, aware; None for the clock.
         progress: is told the share of the day covered (newest first), the page and the posts so far.
         night: the id of the night; None for that of the environment.
-        account: is told of every request, and may refuse it (spend.Account).
+        account: is told of every request, and may refuse it; None for one of spend.py where the settings set a limit, else none.
 
     Raises:
         DayNotOver: the local day, and the time in which posts may be edited, have not passed.
@@ -123,6 +123,8 @@ def run(
     final = partition(settings, area_name, day)
     if final.is_dir() and not refetchable(settings, area_name, day, night):
         return manifest(settings, area_name, day)
+    if account is None and (settings.x.max_posts_per_day, settings.x.max_usd_per_month) != (None, None):
+        account = spend.account(settings, f"tweets {area_name} {day}")
     now = now or datetime.now(UTC)
     settle = max(days.SETTLE, timedelta(minutes=settings.x.settle_minutes))
     if not days.is_over(day, area.zone, now, settle):

@@ -260,7 +260,7 @@ class _Counting:
         faults.point("counts.cursor")
 
     def _client(self) -> x_api.Client:
-        account = spend.Account(self.settings, f"counts {self.study} {self.day}")
+        account = spend.account(self.settings, f"counts {self.study} {self.day}")
         return client.build(
             self.settings, night=extract.this_night(), on_request=self._count_request, account=account, progress=self.progress
         )

@@ -162,6 +162,11 @@ class Account:
         )
 
 
+def account(settings: Settings, purpose: str) -> Account | None:
+    """The account to pay from; None without a token, for what the sandbox makes up costs nothing."""
+    return None if settings.synthetic else Account(settings, purpose)
+
+
 def _enter(connection: sa.Connection, outcome: _Outcome) -> None:
     """Add one request to the ledger; posts that were billed on its UTC day already cost nothing (facts/x-api.md)."""
     billed = 0

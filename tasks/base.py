@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import logging
-import os
 import textwrap
 import time
 import traceback
-import uuid
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import luigi
 
-from pipeline import configuration, extract, ledger, nights
+from pipeline import configuration, ledger, nights
 from pipeline.errors import PipelineError, named_disk_errors
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from tasks import exit_code
+from tasks.exit_code import NIGHT
 from tasks.reporting import reporting
 
 logger = logging.getLogger("geobeta")
 
-#: The id of this night. All worker processes of one run of Luigi share it: what was asked for in vain is asked for once a night.
-NIGHT = os.environ.setdefault(extract.NIGHT, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
 
 _settings: Settings | None = None
 

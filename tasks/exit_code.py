@@ -13,24 +13,19 @@ import os
 import shutil
 import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from pipeline import extract
 from pipeline.errors import BudgetReached
 
 #: docs/runbook.md explains it; below that of a failed task, so that the highest of several wins here too.
 STOPPED_BY_BUDGET: Final = 28
 
-#: One night is all processes of one `luigi` command: children inherit the variable.
-VARIABLE: Final = "GEOBETA_NIGHT"
-
-_began_here = VARIABLE not in os.environ
-os.environ.setdefault(VARIABLE, uuid.uuid4().hex)
-
-
-def night() -> str:
-    """The name of this night."""
-    return os.environ[VARIABLE]
+#: The id of this night. All worker processes of one run of Luigi share it: what was asked for in vain is asked for once a night.
+_BEGAN_HERE: Final = extract.NIGHT not in os.environ
+NIGHT: Final = os.environ.setdefault(extract.NIGHT, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
 
 
 def note(data: Path, error: BaseException | None) -> None:
@@ -43,7 +38,7 @@ def note(data: Path, error: BaseException | None) -> None:
 
 def watch(data: Path) -> None:
     """At the end of this process, if the night began in it: end with STOPPED_BY_BUDGET where that was all that stopped it."""
-    if _began_here and data not in _watching:
+    if _BEGAN_HERE and data not in _watching:
         _watching.append(data)
         atexit.register(_leave, data, os.getpid())
 
@@ -52,7 +47,7 @@ _watching: list[Path] = []
 
 
 def _folder(data: Path) -> Path:
-    return data / "locks" / f"night-{night()}"
+    return data / "locks" / f"night-{NIGHT}"
 
 
 def _leave(data: Path, began: int) -> None:

@@ -62,6 +62,6 @@ class ExtractTweets(AreaStage):
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
         """One call."""
-        account = spend.Account(settings(), f"tweets {self.area} {self.date}")
+        account = spend.account(settings(), f"tweets {self.area} {self.date}")
         manifest = extract.run(settings(), self.area, self.date, progress=progress, night=NIGHT, account=account)
         return {"rows_out": manifest["posts"], "requests": manifest["requests"]}

@@ -27,7 +27,7 @@ def show(settings: Settings, found: Sequence[Step], out: Console, *, now: dateti
         return
 
     def build() -> x_api.Client:
-        made = client.build(settings, account=spend.Account(settings, "plan"))
+        made = client.build(settings, account=spend.account(settings, "plan"))
         # whoever looks does not want to wait for a rate limit, nor minutes for a server that is down
         made.attempts, made.longest_wait_seconds = min(made.attempts, 2), 5.0
         return made

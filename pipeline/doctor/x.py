@@ -80,7 +80,7 @@ class Asking:
             else ok("token", "none: the sandbox answers, and everything is made up")
         )
         # no second try: whoever looks wants to see the fault
-        asked = x_api_client.build(settings, account=spend.Account(settings, "doctor"))
+        asked = x_api_client.build(settings, account=spend.account(settings, "doctor"))
         asked.attempts = 1
         with contextlib.closing(asked):
             newest = days.last_over(areas[name].zone, self.now, settings.x.settle)

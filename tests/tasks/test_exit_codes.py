@@ -6,9 +6,14 @@ import fcntl
 import shlex
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 
+from pipeline.sandbox import server as sandbox
+from pipeline.sandbox.faults import Fault, Script
+from pipeline.sandbox.world import World
+from pipeline.settings import read as read_settings
 from tests.chain import AREAS, ROOT, STUDIES, Installation, refusing
 
 pytestmark = pytest.mark.slow
@@ -46,6 +51,49 @@ def test_30_when_a_task_fails(installation: Installation) -> None:
         done = installation.luigi("Nightly", "--date", "2026-11-10", X_BASE_URL=base_url, X_BEARER_TOKEN="wrong")
     assert done.returncode == 30, done.stdout
     assert "what to do" in done.stdout
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_28_when_only_the_budget_stopped_it(installation: Installation, workers: int) -> None:
+    """Not a failure: what is paid for is kept, nothing passes the limit, and a night under a higher one asks for the rest alone."""
+    installation.settings += "max_posts_per_day = 70\n"
+    installation.write()
+    settings = read_settings(installation.environment())
+    with sandbox.running(World.of(settings)) as running:
+        asked = {"X_BASE_URL": running.url, "X_BEARER_TOKEN": "sandbox"}
+        stopped = installation.luigi("Nightly", "--date", "2026-11-10", workers=workers, **asked)
+        assert stopped.returncode == 28, stopped.stdout
+        assert "BudgetReached" in stopped.stdout
+        assert "max_posts_per_day" in stopped.stdout
+        assert running.books.as_dict()["posts_billed"] == 60
+        assert installation.query("select posts_billed, dollars from api_spend where endpoint like 'search/%%'") == [
+            (60, Decimal("0.300000"))
+        ]
+        assert ("ExtractTweets", "stopped") in installation.query("select task, status from task_runs")
+        assert not list((installation.data / "locks").glob("night-*"))
+        installation.settings = installation.settings.replace("= 70", "= 100000")
+        installation.write()
+        pages = running.books.as_dict()["requests"]
+        done = installation.luigi("Nightly", "--date", "2026-11-10", workers=workers, **asked)
+        assert done.returncode == 0, done.stdout
+        (found,) = installation.query("select posts, pages from coverage")
+        assert running.books.as_dict()["requests"] == pages + found[1] - 3
+        assert running.books.as_dict()["posts_billed"] == found[0]
+
+
+def test_30_when_something_else_failed_as_well(installation: Installation) -> None:
+    """The budget explains its own stop only: whoever reads 28 need not look further."""
+    installation.areas = AREAS + '\n[wide]\nbox = "-98,19,-97.8,19.2"\ntimezone = "America/Mexico_City"\nsource = "x"\n'
+    installation.studies = STUDIES + '\n[jobs]\nquestion = "Jobs?"\narea = "wide"\nstart = 2026-11-01\nmatch = { words = ["job"] }\n'
+    installation.settings += "max_posts_per_day = 70\nattempts = 1\n"
+    installation.write()
+    settings = read_settings(installation.environment())
+    with sandbox.running(World.of(settings)) as running:
+        # the first area meets a fault, the second one the budget
+        running.faults = Script({2: Fault("unavailable")})
+        asked = {"X_BASE_URL": running.url, "X_BEARER_TOKEN": "sandbox"}
+        assert installation.luigi("Nightly", "--date", "2026-11-10", **asked).returncode == 30
+        assert {status for (status,) in installation.query("select status from task_runs")} >= {"stopped", "failed"}
 
 
 @pytest.mark.parametrize(
