@@ -115,7 +115,7 @@ def test_35_when_the_configuration_is_refused(installation: Installation, file: 
 
 
 def cron_line(installation: Installation) -> str:
-    """The command of docs/runbook.md's cron line, word for word but for its paths, and for three days instead of fourteen."""
+    """The command of docs/runbook.md's cron line, word for word but for its paths, and for four days instead of fourteen."""
     (line,) = [line for line in (ROOT / "docs" / "runbook.md").read_text().splitlines() if "RangeDaily" in line and "* * *" in line]
     command = line.split("* * *", 1)[1].strip()
     for old, new in (
@@ -123,7 +123,7 @@ def cron_line(installation: Installation) -> str:
         (" var/nightly.lock ", f" {shlex.quote(str(installation.folder / 'nightly.lock'))} "),
         (">>var/nightly.log", f">>{shlex.quote(str(installation.folder / 'nightly.log'))}"),
         (".venv/bin/python", shlex.quote(sys.executable)),
-        ("--days-back 14", "--days-back 3"),
+        ("--days-back 14", "--days-back 4"),
     ):
         assert old in command, f"the cron line has changed: {old} is not in it"
         command = command.replace(old, new)
