@@ -15,6 +15,7 @@ from sqlalchemy import text
 from pipeline import clean, count, database, days, extract, load, posterior, storage
 from pipeline.errors import ArchiveRefused, MissingData, PaymentRequired, SourceUnavailable, UsageCapExceeded
 from pipeline.settings import Settings
+from tests.faults.test_kills import points_in_the_code
 from tests.servers import Reply, ScriptedServer, scripted
 from tests.test_extract import WIDE, run_to_death
 
@@ -213,7 +214,12 @@ def test_a_refused_account_stops_the_whole_night_and_loses_nothing(api: Scripted
     assert set(ids(settings)) == all_ids(api)
 
 
-KILLS = ["extract.page:1", "extract.cursor:1", "extract.merge:1", "extract.merged:1"]
+KILLS = ["extract.page:1", "extract.cursor:1", "holes.merge:1", "holes.merged:1"]
+
+
+def test_every_point_of_a_refetch_is_killed_at() -> None:
+    """As tests/faults/test_kills.py has it for whole nights."""
+    assert {name for name in points_in_the_code() if name.startswith("holes.")} < {point.partition(":")[0] for point in KILLS}
 
 
 @pytest.mark.slow
