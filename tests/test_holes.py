@@ -129,6 +129,7 @@ def test_hours_that_still_fail_stay_missing_without_an_error(api: ScriptedServer
     before = extract.observed(settings, AREA, DAY)
     again = night(settings, "n4")
     assert (holes(again), again["posts"], again["attempted_by"]) == (holes(manifest), manifest["posts"], "n4")
+    assert not any(extract.refetchable(settings, AREA, DAY, name) for name in ("n2", "n3", "n4"))
     assert extract.observed(settings, AREA, DAY) == before
     api.down = []
     night(settings, "n5")
@@ -320,7 +321,7 @@ def test_old_manifests_are_whole_days(api: ScriptedServer, real: Callable[..., S
     night(settings, "n1")
     revision = clean.revision(settings, AREA, DAY)
     path = extract.partition(settings, AREA, DAY) / "manifest.json"
-    new = ("mode", "hours", "coverage", "coverage_reason", "sample", "holes", "attempted_by")
+    new = ("mode", "hours", "coverage", "coverage_reason", "sample", "holes", "attempted_by", "attempts")
     content = {key: value for key, value in extract.manifest(settings, AREA, DAY).items() if key not in new}
     path.unlink()
     storage.write_json(path, content)
