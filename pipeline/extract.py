@@ -170,7 +170,7 @@ def observed(settings: Settings, area_name: str, day: date) -> Observed:
 def refetchable(settings: Settings, area_name: str, day: date, night: str) -> bool:
     """Whether the day is there with holes that may still be had, and this night has not asked for them yet."""
     found = _on_disk(settings, area_name, day)
-    return found is not None and found[1] and found[2] != night
+    return found is not None and found[1] and night not in found[2]
 
 
 def missing_hours(settings: Settings, area_name: str, day: date) -> float:
@@ -180,7 +180,7 @@ def missing_hours(settings: Settings, area_name: str, day: date) -> float:
     return sum((datetime.fromisoformat(end) - datetime.fromisoformat(start)) / timedelta(hours=1) for start, end in spans)
 
 
-def _on_disk(settings: Settings, area_name: str, day: date) -> tuple[Observed, bool, str | None] | None:
+def _on_disk(settings: Settings, area_name: str, day: date) -> tuple[Observed, bool, tuple[str, ...]] | None:
     path = partition(settings, area_name, day) / "manifest.json"
     try:
         seen = path.stat()
@@ -190,8 +190,8 @@ def _on_disk(settings: Settings, area_name: str, day: date) -> tuple[Observed, b
 
 
 @lru_cache(maxsize=4096)
-def _read(path: Path, mtime_ns: int, inode: int) -> tuple[Observed, bool, str | None]:
-    """(what was observed, whether holes may still be had, the night that asked last). Remembered, for every revision of a day holds it."""
+def _read(path: Path, mtime_ns: int, inode: int) -> tuple[Observed, bool, tuple[str, ...]]:
+    """(what was observed, whether holes may still be had, the nights that asked). Remembered, for every revision of a day holds it."""
     content = storage.read_json(path)
     holes, sample = content.get("holes", []), content.get("sample")
     digest = storage.digest([[hole["start"], hole["end"]] for hole in holes], sample) if holes or sample else ""
@@ -202,7 +202,9 @@ def _read(path: Path, mtime_ns: int, inode: int) -> tuple[Observed, bool, str | 
         digest=digest,
         purged=content.get("purged", 0),
     )
-    return told, any(hole["refetch"] for hole in holes), content.get("attempted_by")
+    # what was removed after retention_days is not fetched again
+    due = any(hole["refetch"] for hole in holes) and "expired" not in content
+    return told, due, tuple(content.get("attempts", ()))
 
 
 def pages(settings: Settings, area_name: str, day: date, *, only: Container[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:

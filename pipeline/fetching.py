@@ -384,7 +384,7 @@ class Fetching:
                 path.unlink()
         for page in at.pages:
             storage.write_bytes(self.final / page["file"], (self.work / page["file"]).read_bytes())
-        faults.point("extract.merge")
+        faults.point("holes.merge")
         storage.write_json(self.final / "manifest.json", raw.mended(before, at, self.area, self.final, self._requests()))
-        faults.point("extract.merged")
+        faults.point("holes.merged")
         shutil.rmtree(self.work)

@@ -19,6 +19,9 @@ from pipeline.errors import MissingData
 from pipeline.settings import Area
 from pipeline.walks import Hole
 
+#: So many nights that asked for a day's holes are remembered.
+ATTEMPTS: Final = 8
+
 AGAIN: Final = "remove the folder {}, then run the night again: the day is fetched anew"
 
 
@@ -50,6 +53,7 @@ def manifest(at: Cursor, area: Area, day: date, folder: Path, requests: int, **h
         "sample": at.sample,
         "holes": [walks.as_json(hole) for hole in holes],
         "attempted_by": at.night,
+        "attempts": [at.night],
     }
 
 
@@ -79,6 +83,8 @@ def mended(before: dict[str, Any], at: Cursor, area: Area, folder: Path, request
         **_coverage(window, holes, parts, area),
         "holes": [walks.as_json(hole) for hole in holes],
         "attempted_by": at.night,
+        # several, for two nights at once must not undo each other's tasks
+        "attempts": [*before.get("attempts", ())[1 - ATTEMPTS :], at.night],
     }
 
 

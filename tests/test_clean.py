@@ -149,8 +149,8 @@ def test_the_hours_of_x_are_passed_on_with_what_was_kept(settings: Settings) -> 
     path = extract.partition(settings, CITY, DAY) / "manifest.json"
     start = days.window(DAY, ZoneInfo("America/Mexico_City")).start
     hours = [{"start": (start + timedelta(hours=number)).isoformat(), "fetched": 1} for number in range(24)]
-    storage.write_json(path, storage.read_json(path) | {"mode": "sample", "sample": {"population": 9}, "hours": hours})
     shutil.rmtree(clean.partition(settings, CITY, DAY))
+    storage.write_json(path, storage.read_json(path) | {"mode": "sample", "sample": {"population": 9}, "hours": hours})
     rows, manifest = cleaned(settings)
     assert [hour["fetched"] for hour in manifest["hours"]] == [1] * 24
     assert {(row["created_at"] - start) // timedelta(hours=1) for row in rows} == {

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from pipeline import clean, count, database, days, extract, load, posterior, storage
 from pipeline.errors import ArchiveRefused, MissingData, PaymentRequired, SourceUnavailable, UsageCapExceeded
 from pipeline.settings import Settings
+from tests.faults.test_kills import points_in_the_code
 from tests.servers import Reply, ScriptedServer, scripted
 from tests.test_extract import WIDE, run_to_death
 
@@ -128,6 +129,7 @@ def test_hours_that_still_fail_stay_missing_without_an_error(api: ScriptedServer
     before = extract.observed(settings, AREA, DAY)
     again = night(settings, "n4")
     assert (holes(again), again["posts"], again["attempted_by"]) == (holes(manifest), manifest["posts"], "n4")
+    assert not any(extract.refetchable(settings, AREA, DAY, name) for name in ("n2", "n3", "n4"))
     assert extract.observed(settings, AREA, DAY) == before
     api.down = []
     night(settings, "n5")
@@ -213,7 +215,12 @@ def test_a_refused_account_stops_the_whole_night_and_loses_nothing(api: Scripted
     assert set(ids(settings)) == all_ids(api)
 
 
-KILLS = ["extract.page:1", "extract.cursor:1", "extract.merge:1", "extract.merged:1"]
+KILLS = ["extract.page:1", "extract.cursor:1", "holes.merge:1", "holes.merged:1"]
+
+
+def test_every_point_of_a_refetch_is_killed_at() -> None:
+    """As tests/faults/test_kills.py has it for whole nights."""
+    assert {name for name in points_in_the_code() if name.startswith("holes.")} < {point.partition(":")[0] for point in KILLS}
 
 
 @pytest.mark.slow
@@ -314,7 +321,7 @@ def test_old_manifests_are_whole_days(api: ScriptedServer, real: Callable[..., S
     night(settings, "n1")
     revision = clean.revision(settings, AREA, DAY)
     path = extract.partition(settings, AREA, DAY) / "manifest.json"
-    new = ("mode", "hours", "coverage", "coverage_reason", "sample", "holes", "attempted_by")
+    new = ("mode", "hours", "coverage", "coverage_reason", "sample", "holes", "attempted_by", "attempts")
     content = {key: value for key, value in extract.manifest(settings, AREA, DAY).items() if key not in new}
     path.unlink()
     storage.write_json(path, content)

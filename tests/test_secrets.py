@@ -85,7 +85,7 @@ def test_a_logging_configuration_that_comes_later_brings_the_token_not_back(
         loggers = {name: {"level": "DEBUG"} for name in ("tweepy", "tweepy.client")}
         logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "incremental": True, "loggers": loggers})
         extract.run(settings, "mexico-city", date(2026, 11, 9), now=NOW)
-        assert len(api.seen) == 2
+        assert [seen.path.partition("tweets/")[2] for seen in api.seen] == ["counts/recent", "search/recent"] * 2
     assert files_with(tmp_path, TOKEN.encode()) == []
 
 

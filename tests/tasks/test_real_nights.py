@@ -137,8 +137,8 @@ def test_what_was_asked_is_what_was_given(installation: Installation) -> None:
     """The client's count of its requests and posts equals the sandbox's own books."""
     assert installation.nights("2026-11-10", "2026-11-12").returncode == 0
     books = [json.loads(line) for line in (installation.data / "sandbox" / "requests.log").read_text().splitlines()]
-    searches = [entry for entry in books if entry["endpoint"].startswith("search")]
+    asked = [entry for entry in books if entry["endpoint"].startswith(("search", "counts"))]
     (requests, posts), *_ = installation.query("select sum(requests), sum(posts) from coverage")
-    assert (int(requests), int(posts)) == (len(searches), sum(entry["posts"] for entry in searches))  # type: ignore[call-overload]
+    assert (int(requests), int(posts)) == (len(asked), sum(entry["posts"] for entry in asked))  # type: ignore[call-overload]
     (ledger,) = installation.query("select sum(requests) from task_runs")
     assert int(ledger[0]) == len(books)  # type: ignore[call-overload]
