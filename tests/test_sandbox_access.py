@@ -231,3 +231,20 @@ def test_a_world_may_hold_places_as_the_documentation_says() -> None:
     assert wholly < by_centre
     assert wholly == {tweet.id for tweet in day_of(small, documented)}
     assert documented.city_digest != WORLD.city_digest
+
+
+def test_a_window_the_wrong_way_round_is_refused_as_recorded() -> None:
+    """Word for word what search/all answered in 2021, both parameters named."""
+    with sandbox() as running:
+        answer = get(running, ALL, start_time="2020-06-21T01:00:00Z", end_time="2020-06-21T00:00:00Z")
+    assert answer.json() == {
+        "errors": [
+            {
+                "parameters": {"start_time": ["2020-06-21T01:00Z"], "end_time": ["2020-06-21T00:00Z"]},
+                "message": "Invalid 'start_time':'2020-06-21T01:00Z'. 'start_time' must be before 'end_time':2020-06-21T00:00Z",
+            }
+        ],
+        "title": "Invalid Request",
+        "detail": "One or more parameters to your request was invalid.",
+        "type": "https://api.twitter.com/2/problems/invalid-request",
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 import requests
 
+from pipeline import cli
 from pipeline.sandbox import faults, server
 from pipeline.sandbox.faults import Fault, Script
+from pipeline.settings import Settings
 from tests.sandboxes import ALL, COUNTS, FIELDS, NOW, WORLD, day_of, get, ids, pages
 
 
@@ -249,6 +252,22 @@ def test_what_is_no_script_is_refused(text: str) -> None:
     """ValueError, and nothing else."""
     with pytest.raises(ValueError, match=r".+"):
         Script.from_json(text)
+
+
+def test_a_script_that_cannot_be_read_is_a_fault_of_the_settings(
+    tmp_path: Path, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`sandbox --faults FILE`: exit code 2, and the file by name."""
+    settings = make_settings(database=False)
+    monkeypatch.setenv("GEOBETA_CONFIG", str(settings.config))
+    monkeypatch.setenv("GEOBETA_DATA", str(settings.data))
+    wrong = tmp_path / "faults.json"
+    assert cli.main(["sandbox", "--faults", str(wrong)]) == 2
+    wrong.write_text('{"faults": {"1": {"kind": "tired"}}}', encoding="utf-8")
+    assert cli.main(["sandbox", "--faults", str(wrong)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("faults.json") == 2
+    assert "'tired'" in said
 
 
 def test_seeded_scripts_are_the_same_everywhere_and_hold_every_kind() -> None:

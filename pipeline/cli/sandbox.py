@@ -29,8 +29,9 @@ def run(options: argparse.Namespace) -> int:
     from pipeline.sandbox import server
 
     settings = configured.read(need="areas")
+    script = _script(options.faults)
     try:
-        server.serve(settings, port=options.port, idle_exit=options.idle_exit, faults=_script(options.faults))
+        server.serve(settings, port=options.port, idle_exit=options.idle_exit, faults=script)
     except OSError as error:
         if error.filename is not None:  # a file, not the port
             raise
@@ -46,8 +47,9 @@ def _script(path: Path | None) -> Script | None:
         return None
     try:
         return Script.from_json(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SettingsError(f"{path}: {error}", todo="see docs/sandbox.md for what a script of faults looks like") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"{path}: {reason}", todo="see docs/sandbox.md for what a script of faults looks like") from error
 
 
 def _port(text: str) -> int:

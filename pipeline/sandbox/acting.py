@@ -168,7 +168,8 @@ def _empty_coordinates(document: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _partial_errors(document: dict[str, Any], number: int) -> dict[str, Any]:
-    return {**document, "errors": [problems.place_not_found(f"{number:016x}")]}
+    # about posts that ours refer to: 15 digits, which no post of the made-up map has
+    return {**document, "errors": [problems.not_found(str(10**14 + number)), problems.not_authorized(str(2 * 10**14 + number))]}
 
 
 _DOCUMENTS = {

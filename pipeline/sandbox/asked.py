@@ -66,16 +66,16 @@ ENDPOINTS: Final = {
 
 
 class Refused(Exception):
-    """A 400 about one parameter."""
+    """A 400 about one parameter, or about several (`also`)."""
 
-    def __init__(self, parameter: str, value: str, message: str) -> None:
+    def __init__(self, parameter: str, value: str, message: str, **also: str) -> None:
         super().__init__(message)
-        self.parameter, self.value, self.message = parameter, value, message
+        self.parameters = {parameter: value, **also}
 
     @property
     def document(self) -> dict[str, object]:
         """The body."""
-        return problems.invalid(self.parameter, self.value, self.message)
+        return problems.invalid(str(self), **self.parameters)
 
 
 @dataclass(frozen=True)
@@ -147,16 +147,16 @@ def _window(endpoint: Endpoint, parameters: Mapping[str, str], now: datetime) ->
     default_start = oldest if endpoint.days_back else now - timedelta(days=30)
     start = _time(parameters, "start_time", default_start)
     end = _time(parameters, "end_time", (now - timedelta(seconds=30)).replace(microsecond=0))
-    shown = parameters.get("start_time", "")
+    # as recorded: without the seconds, whatever was asked
+    shown, shown_end, floor = (f"{time:%Y-%m-%dT%H:%MZ}" for time in (start, end, oldest))
     if start >= end:
-        raise Refused("start_time", shown, f"Invalid 'start_time':'{shown}'. 'start_time' must be before 'end_time'")
+        message = f"Invalid 'start_time':'{shown}'. 'start_time' must be before 'end_time':{shown_end}"
+        raise Refused("start_time", shown, message, end_time=shown_end)
     if start < oldest:
-        raise Refused("start_time", shown, f"Invalid 'start_time':'{shown}'. 'start_time' must be on or after {oldest:%Y-%m-%dT%H:%MZ}.")
+        raise Refused("start_time", shown, f"Invalid 'start_time':'{shown}'. 'start_time' must be on or after {floor}.")
     if end > now - timedelta(seconds=10):
-        shown = parameters["end_time"]
-        raise Refused(
-            "end_time", shown, f"Invalid 'end_time':'{shown}'. 'end_time' must be a minimum of 10 seconds prior to the request time."
-        )
+        message = f"Invalid 'end_time':'{shown_end}'. 'end_time' must be a minimum of 10 seconds prior to the request time."
+        raise Refused("end_time", shown_end, message)
     return start, end
 
 

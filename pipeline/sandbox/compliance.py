@@ -2,6 +2,7 @@
 
 Sources: facts/x-api.md; docs.x.com/x-api/compliance/batch-compliance (introduction, quickstart): the fields of a job, its statuses,
 one job of a type at a time, an upload within 15 minutes, a download within a week, one JSON object a line for what is gone alone.
+The form of the results is that of a recorded file: an empty line first, and no `redacted_at` for what is only protected.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ FILES: Final = "/sandbox/compliance/"
 #: 150 requests in 15 minutes ("Create compliance job", rate limits).
 ENDPOINT: Final = Endpoint("compliance/jobs", 150, 0, None)
 
-REASONS: Final = ("deleted", "bounced", "protected", "suspended", "scrub_geo")
+#: Those of the quickstart, and one more that the introduction and a recorded file have.
+REASONS: Final = ("deleted", "bounced", "protected", "suspended", "scrub_geo", "deactivated")
 TYPES: Final = ("tweets", "users")
 UPLOAD: Final = timedelta(minutes=15)
 DOWNLOAD: Final = timedelta(days=7)
@@ -118,7 +120,7 @@ class Jobs:
         if job.ids is None or job.status(now) != "complete":
             return 404, b"not there yet"
         lines = [json.dumps(_result(name, gone[int(name)], job.created)) for name in dict.fromkeys(job.ids) if int(name) in gone]
-        return 200, "".join(f"{line}\n" for line in lines).encode()
+        return 200, "".join(f"{line}\n" for line in ["", *lines]).encode()
 
     def _at(self, path: str, action: str, signature: str) -> Job | None:
         name, _, wanted = path.removeprefix(FILES).partition("/")
@@ -147,7 +149,8 @@ def _shown(job: Job, now: datetime, url: str) -> dict[str, Any]:
 
 def _result(name: str, reason: str, at: datetime) -> dict[str, str]:
     created = datetime.fromtimestamp(((int(name) >> 22) + SNOWFLAKE_EPOCH_MS) // 1000, UTC)
-    return {"id": name, "action": "delete", "created_at": _written(created), "redacted_at": _written(at), "reason": reason}
+    redacted = {} if reason == "protected" else {"redacted_at": _written(at)}
+    return {"id": name, "action": "delete", "created_at": _written(created), **redacted, "reason": reason}
 
 
 def _written(time: datetime) -> str:

@@ -34,7 +34,7 @@ KINDS: Final = MappingProxyType(
         "out_of_order": "the posts of the page shuffled",
         "place_missing": "one place left out of includes",
         "empty_coordinates": "`coordinates: {}` on the posts of the page that have no point",
-        "partial_errors": "errors[] beside data, about a place that is there",
+        "partial_errors": "errors[] beside data, about posts that others refer to",
         "deleted": "the answer; then the post of number `position` (beyond the page: of the pages to come) is gone",
     }
 )

@@ -16,10 +16,10 @@ def problem(title: str, detail: str, status: int, kind: str = "about:blank") -> 
     return {"title": title, "detail": detail, "type": kind, "status": status}
 
 
-def invalid(parameter: str, value: str, message: str) -> dict[str, Any]:
-    """A 400 about one parameter. As recorded: the useful words are in errors[].message only."""
+def invalid(message: str, **parameters: str) -> dict[str, Any]:
+    """A 400 about parameters. As recorded: the useful words are in errors[].message only."""
     return {
-        "errors": [{"parameters": {parameter: [value]}, "message": message}],
+        "errors": [{"parameters": {name: [value] for name, value in parameters.items()}, "message": message}],
         "title": "Invalid Request",
         "detail": "One or more parameters to your request was invalid.",
         "type": "https://api.twitter.com/2/problems/invalid-request",
@@ -84,14 +84,28 @@ def usage_cap() -> dict[str, Any]:
     }
 
 
-def place_not_found(place_id: str) -> dict[str, Any]:
-    """An entry of `errors` beside `data`: what a 200 says of something that it could not include."""
+def not_found(post_id: str) -> dict[str, Any]:
+    """An entry of `errors` beside `data`, as recorded: what a 200 says of something that it could not include."""
     return {
-        "value": place_id,
-        "detail": f"Could not find place with geo.place_id: [{place_id}].",
+        "value": post_id,
+        "detail": f"Could not find tweet with referenced_tweets.id: [{post_id}].",
         "title": "Not Found Error",
-        "resource_type": "place",
-        "parameter": "geo.place_id",
-        "resource_id": place_id,
+        "resource_type": "tweet",
+        "parameter": "referenced_tweets.id",
+        "resource_id": post_id,
         "type": "https://api.twitter.com/2/problems/resource-not-found",
+    }
+
+
+def not_authorized(post_id: str) -> dict[str, Any]:
+    """Another, as recorded: about something that only its followers may see."""
+    return {
+        "resource_id": post_id,
+        "parameter": "referenced_tweets.id",
+        "resource_type": "tweet",
+        "section": "includes",
+        "title": "Authorization Error",
+        "value": post_id,
+        "detail": f"Sorry, you are not authorized to see the Tweet with referenced_tweets.id: [{post_id}].",
+        "type": "https://api.twitter.com/2/problems/not-authorized-for-resource",
     }
