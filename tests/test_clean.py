@@ -149,7 +149,8 @@ def test_the_hours_of_x_are_passed_on_with_what_was_kept(settings: Settings) -> 
     path = extract.partition(settings, CITY, DAY) / "manifest.json"
     start = days.window(DAY, ZoneInfo("America/Mexico_City")).start
     hours = [{"start": (start + timedelta(hours=number)).isoformat(), "fetched": 1} for number in range(24)]
-    storage.write_json(path, storage.read_json(path) | {"mode": "sample", "sample": {"population": 9}, "hours": hours})
+    sample = {"wanted": 5, "population": 9, "slices": []}
+    storage.write_json(path, storage.read_json(path) | {"mode": "sample", "sample": sample, "hours": hours})
     shutil.rmtree(clean.partition(settings, CITY, DAY))
     rows, manifest = cleaned(settings)
     assert [hour["fetched"] for hour in manifest["hours"]] == [1] * 24
@@ -157,7 +158,7 @@ def test_the_hours_of_x_are_passed_on_with_what_was_kept(settings: Settings) -> 
         n for n, hour in enumerate(manifest["hours"]) if hour["kept"]
     }
     assert sum(hour["kept"] for hour in manifest["hours"]) == len(rows) == 2
-    assert (manifest["mode"], manifest["sample"]) == ("sample", {"population": 9})
+    assert (manifest["mode"], manifest["sample"]) == ("sample", sample)
 
 
 def test_a_place_that_its_page_left_out_is_taken_from_another_page(settings: Settings) -> None:
