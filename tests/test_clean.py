@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -151,7 +150,6 @@ def test_the_hours_of_x_are_passed_on_with_what_was_kept(settings: Settings) -> 
     hours = [{"start": (start + timedelta(hours=number)).isoformat(), "fetched": 1} for number in range(24)]
     sample = {"wanted": 5, "population": 9, "slices": []}
     storage.write_json(path, storage.read_json(path) | {"mode": "sample", "sample": sample, "hours": hours})
-    shutil.rmtree(clean.partition(settings, CITY, DAY))
     rows, manifest = cleaned(settings)
     assert [hour["fetched"] for hour in manifest["hours"]] == [1] * 24
     assert {(row["created_at"] - start) // timedelta(hours=1) for row in rows} == {
