@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -149,15 +148,15 @@ def test_the_hours_of_x_are_passed_on_with_what_was_kept(settings: Settings) -> 
     path = extract.partition(settings, CITY, DAY) / "manifest.json"
     start = days.window(DAY, ZoneInfo("America/Mexico_City")).start
     hours = [{"start": (start + timedelta(hours=number)).isoformat(), "fetched": 1} for number in range(24)]
-    shutil.rmtree(clean.partition(settings, CITY, DAY))
-    storage.write_json(path, storage.read_json(path) | {"mode": "sample", "sample": {"population": 9}, "hours": hours})
+    sample = {"wanted": 5, "population": 9, "slices": []}
+    storage.write_json(path, storage.read_json(path) | {"mode": "sample", "sample": sample, "hours": hours})
     rows, manifest = cleaned(settings)
     assert [hour["fetched"] for hour in manifest["hours"]] == [1] * 24
     assert {(row["created_at"] - start) // timedelta(hours=1) for row in rows} == {
         n for n, hour in enumerate(manifest["hours"]) if hour["kept"]
     }
     assert sum(hour["kept"] for hour in manifest["hours"]) == len(rows) == 2
-    assert (manifest["mode"], manifest["sample"]) == ("sample", {"population": 9})
+    assert (manifest["mode"], manifest["sample"]) == ("sample", sample)
 
 
 def test_a_place_that_its_page_left_out_is_taken_from_another_page(settings: Settings) -> None:

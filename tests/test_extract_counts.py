@@ -19,10 +19,11 @@ import zstandard
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from pipeline import count, extract_counts, spend, storage
 from pipeline.errors import BudgetReached, DayNotOver, Forbidden, MissingData, SourceUnavailable, UnexpectedAnswer
-from pipeline.sandbox import phrases, server
+from pipeline.sandbox import lifecycle, phrases, server
 from pipeline.sandbox.world import World
 from pipeline.settings import Settings
 from tests import x_counts
