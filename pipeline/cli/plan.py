@@ -86,7 +86,7 @@ def _show(found: list[Step], out: object, span: str) -> None:
         grouped.setdefault((step.task, step.name, reason, step.source, step.blocked), []).append(step.day)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("task", "of", "days", "", "why", "from"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "task")
     for (task, name, reason, source, blocked), listed in grouped.items():
         why = f"[yellow]cannot run:[/] {escape(reason)}" if blocked else escape(reason)
         table.add_row(task, escape(name), words.day_list(listed), f"{len(listed)}", why, source)

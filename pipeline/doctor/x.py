@@ -193,7 +193,7 @@ def budget(settings: Settings, posts: dict[str, int]) -> Iterator[Finding]:
         yield ok("budget", f"{told}; the limits pay it")
 
 
-_CHEAPER = "raise [x] {} in settings.toml, or take a sample: sample = {{ posts = 500 }} in areas.toml"
+_CHEAPER = "raise [x] {} in settings.toml, or take a sample of each day (`sample` in areas.toml)"
 
 
 def _wanted(settings: Settings, area: str) -> bool:
