@@ -29,6 +29,7 @@ COMMANDS = {
     "area": "area",
     "report": "report",
     "days": "days",
+    "purge": "purge",
     "sandbox": "sandbox",
     "database": "database",
 }
