@@ -30,6 +30,7 @@ COMMANDS = {
     "report": "report",
     "days": "days",
     "purge": "purge",
+    "compliance": "compliance",
     "sandbox": "sandbox",
     "database": "database",
 }

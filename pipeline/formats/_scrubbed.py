@@ -54,7 +54,7 @@ class Scrubber:
         return value
 
     def _is_gone(self, item: Mapping[str, Any]) -> bool:
-        if not ("id" in item or "id_str" in item) or item.keys() <= REFERENCE:
+        if not ("id" in item or "id_str" in item) or item.keys() <= REFERENCE or "username" in item or "screen_name" in item:
             return False
         try:
             own = tweet_id(item)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from pipeline import faults, storage, tombstones
 from pipeline.progress import Progress, silent
-from pipeline.purge import files, pending, restate, rows
+from pipeline.purge import files, held, pending, restate, rows
 from pipeline.purge.asked import Asked, read
 from pipeline.purge.pending import Day, Pending
 from pipeline.settings import Settings
 
-__all__ = ["Asked", "Report", "read", "run"]
+__all__ = ["Asked", "Report", "held", "read", "run"]
 
 #: Another purge is waited for so long.
 LOCK_WAIT_SECONDS = 3600.0
