@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline import client, cover, days, raw, storage
-from pipeline.errors import DayNotOver, MissingData, SettingsError
+from pipeline.errors import DayNotOver, SettingsError, expired
 from pipeline.fetching import Fetching
 from pipeline.progress import Progress, silent
 from pipeline.sandbox.world import World
@@ -218,10 +218,7 @@ def pages(settings: Settings, area_name: str, day: date, *, only: Container[str]
     folder = partition(settings, area_name, day)
     listed = manifest(settings, area_name, day)
     if "expired" in listed:
-        raise MissingData(
-            f"the tweets of {area_name} on {day} were removed after retention_days, on {listed['expired']}",
-            todo="what was counted of them stays; a new rule, box or policy cannot reach back so far",
-        )
+        raise expired(f"{area_name} on {day}")
     for page in listed["pages"]:
         if only is None or page["file"] in only:
             yield page["file"], raw.read_page(folder / page["file"], page)

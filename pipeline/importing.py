@@ -67,6 +67,7 @@ class FileReport:
         stored: records with a point or place, kept in the extract.
         no_geo: posts that say nothing of where they were written; not kept.
         duplicates: posts with a point or place that say the same of the same version as an earlier one in the file; not kept.
+        expired: records that were removed after [content] retention_days.
         deleted: geotagged posts that are gone for good (tombstones.py), at the time of the import or since; not kept.
         notices: kind → how many.
         rejects: reason → how many.
@@ -93,11 +94,12 @@ class FileReport:
     areas: Mapping[str, AreaCounts]
     searches: tuple[str, ...] = ()
     deleted: int = 0
+    expired: int = 0
 
     def of_area(self, area: str) -> dict[str, int]:
         """One area's account of the file, in records; the values sum up to `records`."""
         counts = self.areas[area]
-        return {
+        parts = {
             "kept": counts.kept,
             "outside": counts.outside,
             "nowhere": counts.nowhere,
@@ -108,11 +110,14 @@ class FileReport:
             "notices": sum(self.notices.values()),
             "rejects": sum(self.rejects.values()),
         }
+        # what an area held of them is known only where it was counted before
+        return parts | ({"expired": self.records - sum(parts.values())} if self.expired else {})
 
     @property
     def accounted(self) -> bool:
         """Whether both accounts add up, for the file and for every area."""
-        whole = self.stored + self.no_geo + self.duplicates + self.deleted + sum(self.notices.values()) + sum(self.rejects.values())
+        kept = self.stored + self.deleted + self.expired
+        whole = kept + self.no_geo + self.duplicates + sum(self.notices.values()) + sum(self.rejects.values())
         areas = all(sum(self.of_area(area).values()) == self.records for area in self.areas)
         return self.lines.accounted and whole == self.records and areas
 
@@ -422,4 +427,5 @@ def _report(settings: Settings, path: Path, digest: str, status: str) -> FileRep
         areas={name: archive.area_counts(settings, digest, area) for name, area in settings.areas.items()},
         searches=tuple(manifest.get("searches", ())),
         deleted=manifest.get("deleted", 0),
+        expired=manifest.get("expired", 0),
     )

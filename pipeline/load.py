@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pipeline import clean, count, database, ledger, schema
 from pipeline.copying import Rows
 from pipeline.database import Marker
-from pipeline.errors import InvalidCounts, LoadMismatch, SuspiciousExtract
+from pipeline.errors import InvalidCounts, LoadMismatch, SuspiciousExtract, expired
 from pipeline.progress import Progress, silent
 from pipeline.settings import Area, Settings, Study
 from pipeline.storage import digest, read_json
@@ -169,6 +169,8 @@ def _labelled(batches: Iterable[pa.RecordBatch], synthetic: bool) -> Iterator[pa
 
 def _batches(path: Path, columns: list[str], rows: int, progress: Progress) -> Iterator[pa.RecordBatch]:
     """The file's rows, read as they are sent. An empty file gives one empty batch."""
+    if not path.exists() and "expired" in read_json(path.with_name("manifest.json")):
+        raise expired(" ".join(path.parts[-4:-2]))
     with pq.ParquetFile(path) as file:
         if file.metadata.num_rows != rows:
             raise LoadMismatch(

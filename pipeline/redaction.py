@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
@@ -30,11 +31,15 @@ def runs(content: bytes, stones: Tombstones) -> list[tuple[int, int]]:
     return [found.span() for found in _RUNS.finditer(content) if len(found[0]) >= 10 and stones.gone(int(found[0]))]
 
 
-def page(body: bytes, stones: Tombstones) -> tuple[bytes, dict[int, str]]:
-    """(the page without what is gone, ids of all versions of the tweets that were taken out, and why); the same bytes where nothing is."""
+def page(body: bytes, stones: Tombstones, *, keep: Collection[str] = ()) -> tuple[bytes, dict[int, str]]:
+    """(the page without what is gone, ids of all versions of the tweets that were taken out, and why); the same bytes where nothing is.
+
+    Args:
+        keep: ids of places that stay though no post of the page is at them.
+    """
     if not names_any(body, stones):
         return body, {}
-    scrubber = formats.Scrubber(stones.reason, stones.scrubbed)
+    scrubber = formats.Scrubber(stones.reason, stones.scrubbed, frozenset(keep))
     document = json.loads(body)
     left = scrubber.document(document)
     if left == document:

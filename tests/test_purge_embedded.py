@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
 import pytest
 
-from pipeline import database, embedded, importing, purge
+from pipeline import database, embedded, importing, purge, retention
 from pipeline import settings as settings_module
 from pipeline.embedded import cluster
 from pipeline.settings import Settings
@@ -24,8 +25,10 @@ GONE = (0, 3, 6)
 
 @pytest.fixture
 def own(server_folder: Path) -> Iterator[Settings]:
-    """Two days of an archive with their raw JSON, in a server of this test's own that keeps its promises (fsync, whole pages in the log)."""
-    config = write_config(server_folder / "config", settings="[database]\nstart_timeout_seconds = 60.0\n[load]\nraw = true\n")
+    """Two days of an archive with their raw JSON, in a server of this test's own that keeps its promises (fsync, whole pages)."""
+    config = write_config(
+        server_folder / "config", settings="[database]\nstart_timeout_seconds = 60.0\n[load]\nraw = true\n[content]\nretention_days = 30\n"
+    )
     environ = {"GEOBETA_CONFIG": str(config), "GEOBETA_DATA": str(server_folder / "var"), "GEOBETA_AUTHOR_KEY": "a key for tests only"}
     settings = settings_module.read(environ)
     try:
@@ -73,3 +76,15 @@ def test_no_byte_is_left(own: Settings) -> None:
     embedded.stop(own)
     embedded.start(own)
     assert needles_found(haystack(own, *folders), ids, texts) == []
+
+
+def test_no_byte_is_left_of_old_texts(own: Settings) -> None:
+    """After retention_days; ids stay, as do the numbers."""
+    texts = [words(n, n % 2 == 0) for n in GONE]
+    cluster_files = cluster.locate(own).data
+    folders = [] if cluster_files.is_relative_to(own.data) else [cluster_files]
+    assert needles_found(haystack(own, *folders), [], texts) != []
+    assert retention.run(own, now=datetime(2026, 12, 6, 12, tzinfo=UTC)).rows == 200
+    assert needles_found(haystack(own, *folders), [], texts) == []
+    assert numbers(own, NEXT) == (200, 100, 400, 200)
+    assert needles_found(haystack(own, *folders), [], [words(1001, False)]) != []

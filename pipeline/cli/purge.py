@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.purge import Asked, Report
+    from pipeline.settings import Settings
 
 HELP = """Remove tweets for good: text, place and raw copies, from files and database; counts and posteriors are restated.
 
 FILE holds ids, one a line, or lines of X's compliance endpoint, or a stream's `delete` and `scrub_geo` notices; plain or packed as
 `import` takes it, recognised by content. A keyed hash of each id stays, so that no later import or fetch brings the tweet back.
-Without a file, what a killed purge left is ended."""
+Without a file, what a killed purge left is ended. --expired removes what is older than [content] retention_days of settings.toml, as
+every night does."""
 EXAMPLE = """python -m pipeline purge --ids deleted.txt --dry-run
 python -m pipeline purge --ids deleted.txt
-python -m pipeline purge --notices stream-2026-11.jsonl.gz"""
+python -m pipeline purge --notices stream-2026-11.jsonl.gz
+python -m pipeline purge --expired"""
 
 #: Days listed one by one.
 LISTED = 20
@@ -26,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Files, and how thorough."""
     for name, words in (("--ids", "ids, or what asks to delete some"), ("--notices", "the same: what a file is, it says itself")):
         parser.add_argument(name, dest="files", metavar="FILE", type=Path, action="append", default=[], help=words)
+    parser.add_argument("--expired", action="store_true", help="remove texts and places that have been kept long enough")
     parser.add_argument("--dry-run", action="store_true", help="say what would go; change nothing")
     parser.add_argument(
         "--vacuum-full", action="store_true", help="write the tables of DATABASE_URL anew too (they are locked meanwhile)", default=None
@@ -39,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
 
     settings = configuration.load()
     configuration.check_data_folder(settings)
+    if options.expired:
+        return _expire(settings, options)
     with progress("purge") as told:
         asked = purge.read(options.files, progress=told)
         source = ", ".join(path.name for path in options.files) or "an earlier purge"
@@ -46,6 +52,25 @@ def run(options: argparse.Namespace) -> int:
     for line in account(asked, report, dry=options.dry_run):
         console().print(line, markup=False, soft_wrap=True)
     return 1 if asked.unclear else 0
+
+
+def _expire(settings: Settings, options: argparse.Namespace) -> int:
+    from pipeline import retention
+    from pipeline.cli.terminal import console, progress
+    from pipeline.errors import SettingsError
+
+    if settings.content.retention_days is None:
+        raise SettingsError(
+            f"got --expired, and {settings.config / 'settings.toml'} sets no limit",
+            todo="add retention_days = 365 (or another number of days) under [content]",
+        )
+    if options.files or options.dry_run:
+        raise SettingsError("got --expired beside other options", todo="leave --ids, --notices and --dry-run out")
+    with progress("retention") as told:
+        found = retention.run(settings, full=options.vacuum_full, progress=told)
+    gone = f"{found.partitions:,} partitions, {_number(found.extracts, 'archive')}, {_number(found.rows, 'row')} of the database"
+    console().print(f"older than {settings.content.retention_days:,} days, and removed: {gone}", markup=False, soft_wrap=True)
+    return 0
 
 
 def account(asked: Asked, report: Report, *, dry: bool) -> list[str]:

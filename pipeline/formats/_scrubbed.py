@@ -24,10 +24,12 @@ class Scrubber:
     Args:
         reason: why the tweet of this id is gone; None where it is not.
         scrubbed: whether this author has taken the location from this tweet.
+        places: those that stay in a page though none of its posts needs them.
     """
 
     reason: Callable[[int], str | None]
     scrubbed: Callable[[object, int], bool]
+    places: frozenset[str] = frozenset()
     removed: dict[int, str] = field(default_factory=dict)
 
     def document(self, document: Any) -> Any:
@@ -36,7 +38,7 @@ class Scrubber:
         if left is _GONE:
             return None
         if isinstance(left, dict) and self.removed:
-            _tidy_page(left)
+            _tidy_page(left, self.places)
         return left
 
     def _without(self, value: Any) -> Any:
@@ -78,7 +80,7 @@ def _versions(item: Mapping[str, Any]) -> set[int]:
         return set()
 
 
-def _tidy_page(page: dict[str, Any]) -> None:
+def _tidy_page(page: dict[str, Any], places: frozenset[str]) -> None:
     """Bring a v2 page's includes and meta in line with the posts that are left."""
     data = page.get("data")
     posts = [post for post in (data if isinstance(data, list) else [data]) if isinstance(post, dict)]
@@ -86,7 +88,7 @@ def _tidy_page(page: dict[str, Any]) -> None:
     if isinstance(includes, dict):
         told = [*posts, *(post for name in ("tweets", "posts") for post in includes.get(name) or () if isinstance(post, dict))]
         needed = {
-            "places": {table_of(post.get("geo")).get("place_id") for post in told},
+            "places": {*places, *(table_of(post.get("geo")).get("place_id") for post in told)},
             "users": {post.get("author_id") for post in told},
         }
         for name, named in needed.items():

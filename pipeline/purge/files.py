@@ -5,12 +5,13 @@ Pages and extracts are written again without the tweets; partitions made of them
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from pipeline import days, faults, redaction, storage
+from pipeline import days, faults, raw, redaction, storage
 from pipeline.progress import Progress, silent
 from pipeline.purge.pending import Day, Pending
 from pipeline.settings import Settings
@@ -100,7 +101,7 @@ def _find_in_pages(folder: Path, stones: Tombstones, found: Found) -> None:
     if named or any(redaction.state(content, stones) != content for content in _states(folder).values()):
         found.raw[folder] = named
         if named:
-            found.days.add(_day(folder), {})
+            found.days.add(day_of(folder), {})
 
 
 def _states(folder: Path) -> dict[Path, Any]:
@@ -108,8 +109,8 @@ def _states(folder: Path) -> dict[Path, Any]:
     return {path: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
 
 
-def _day(folder: Path) -> Day:
-    """area=…/date=…/revision=…"""
+def day_of(folder: Path) -> Day:
+    """Of which area and day a partition is: area=…/date=…/revision=…"""
     return folder.parts[-3].removeprefix("area="), date.fromisoformat(folder.parts[-2].removeprefix("date="))
 
 
@@ -117,7 +118,7 @@ def _find_in_extract(settings: Settings, digest: str, stones: Tombstones, found:
     folder = archive.folder(settings, digest)
     rows = 0
     named = False
-    for table in _row_groups(folder / "records.parquet"):
+    for table in row_groups(folder / "records.parquet"):
         rows += table.num_rows
         if not (touched := redaction.touched(table, stones)).any():
             continue
@@ -140,7 +141,8 @@ def _note_days(settings: Settings, rows: pa.Table, found: Found) -> None:
             found.days.add((area.name, day), {})
 
 
-def _row_groups(path: Path) -> Iterator[pa.Table]:
+def row_groups(path: Path) -> Iterator[pa.Table]:
+    """The tables of a Parquet file, one at a time."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group)
@@ -166,7 +168,7 @@ def _find_in_tweets(folder: Path, stones: Tombstones, found: Found) -> None:
         hashes = {stones.name(number): stones.reason(number) or "deleted" for number in gone.column("tweet_id").to_pylist()}
     if hashes or _named_in_discards(folder / "discards.parquet", stones):
         found.derived.append(folder)
-        found.days.add(_day(folder), hashes)
+        found.days.add(day_of(folder), hashes)
 
 
 def _named_in_discards(path: Path, stones: Tombstones) -> bool:
@@ -209,21 +211,26 @@ def take_out(settings: Settings, stones: Tombstones, found: Found, affected: Pen
         _strike_out(path, stones)
 
 
-def _take_from_pages(settings: Settings, folder: Path, pages: list[Path], stones: Tombstones) -> None:
-    area, day = _day(folder)
-    # the lock of the extraction: an unfinished one may go on meanwhile
+def locked(settings: Settings, folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the lock of the extraction (extract.lock): an unfinished one may go on meanwhile, and holes may be fetched."""
+    area, day = day_of(folder)
     lock = settings.data / "locks" / f"extract-{area}-{day}-{folder.name.removesuffix('.partial')}.lock"
-    with storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what=f"extraction of {area} {day}"):
+    return storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what=f"extraction of {area} {day}")
+
+
+def _take_from_pages(settings: Settings, folder: Path, pages: list[Path], stones: Tombstones) -> None:
+    with locked(settings, folder):
         if not folder.is_dir():
             return
         renamed: dict[str, dict[str, str]] = {}
         removed = 0
         states = _states(folder)
+        lacking = _lacking_places(folder)
         listed = {page["file"] for content in states.values() for page in content.get("pages", ())}
         for path in pages:
             # one that is not listed is what a killed purge left
             if path.name in listed and path.exists():
-                content, ids = redaction.page(body(path), stones)
+                content, ids = redaction.page(body(path), stones, keep=lacking)
                 removed += len(ids)
                 sha256 = hashlib.sha256(content).hexdigest()
                 new = path.with_name(f"{path.name.partition('.')[0]}.{sha256[:8]}.json.zst")
@@ -244,18 +251,28 @@ def _take_from_pages(settings: Settings, folder: Path, pages: list[Path], stones
                 path.unlink(missing_ok=True)
 
 
+def _lacking_places(folder: Path) -> set[str]:
+    """Places that a page names and does not include: another page of the day tells of them (raw.complete)."""
+    found: set[str] = set()
+    for path in folder.glob("*.json.zst"):
+        page = json.loads(body(path))
+        if isinstance(page, dict):
+            found |= raw.named_places(page).keys() - raw.places(page).keys()
+    return found
+
+
 def _take_from_extract(settings: Settings, digest: str, stones: Tombstones) -> None:
     """Write an extract again; when each of the tweets was written the manifest notes first, so that a kill leaves nothing unsaid."""
     folder = archive.folder(settings, digest)
     path = folder / "records.parquet"
     manifest = archive.manifest(settings, digest)
     purged = Counter(manifest.get("purged", {}))
-    for table in _row_groups(path):
+    for table in row_groups(path):
         purged.update(archive.quarters(table.filter(pa.array(redaction.touched(table, stones))).column("created_at")))
     storage.write_json(folder / "manifest.json", {**manifest, "purged": dict(sorted(purged.items()))})
     faults.point("purge.extract_noted")
     with storage.replacing(path) as temporary, storage.parquet_writer(temporary, pq.read_schema(path)) as writer:
-        for table in _row_groups(path):
+        for table in row_groups(path):
             left, _ = redaction.records(table, stones)
             if left.num_rows:
                 writer.write_table(left)
@@ -277,14 +294,20 @@ def _count_again(settings: Settings, digest: str) -> None:
     """What the extract holds of each area; a day that it held stays its day, with no tweet perhaps: it was observed."""
     folder = archive.folder(settings, digest)
     files = {archive.area_file(area): area for area in settings.areas.values()}
-    for kept in folder.glob("area-*.json"):
-        if kept.name not in files:
+    told = archive.manifest(settings, digest).get("expired_before")
+    limit = datetime.fromisoformat(told) if told else None
+    for path in folder.glob("area-*.json"):
+        if path.name not in files:
             # of an area that is configured no more: counted again should it come back
-            kept.unlink()
+            path.unlink()
     for name, area in files.items():
         before = storage.read_json(folder / name)["days"] if (folder / name).exists() else {}
         counts = archive.count_area(folder / "records.parquet", area)
-        held = {**dict.fromkeys(before, 0), **counts.days}
+        # nor does a day whose tweets were removed after retention_days lose its number
+        kept = {
+            day: number if limit and days.window(date.fromisoformat(day), area.zone).start < limit else 0 for day, number in before.items()
+        }
+        held = {**kept, **{day: number for day, number in counts.days.items() if not kept.get(day)}}
         archive.write_area_counts(folder / name, archive.with_days(counts, held))
 
 
@@ -297,7 +320,8 @@ def _made_of(settings: Settings, affected: Pending) -> Iterator[Path]:
         day = date.fromisoformat(folder.parts[-2].removeprefix("date="))
         if any((area, day) in affected.days for area in areas):
             manifest = storage.read_json(folder / "manifest.json")
-            if (manifest.get("area"), day) in affected.days:
+            # where X counted, no tweet was stored
+            if (manifest.get("area"), day) in affected.days and manifest.get("basis") != "counts":
                 yield folder
 
 

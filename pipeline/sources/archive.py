@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline import days, geo, storage
+from pipeline import days, errors, geo, storage
 from pipeline.days import Window
 from pipeline.settings import Area, Settings
 
@@ -119,8 +119,21 @@ def holding(settings: Settings, area: Area, day: date) -> tuple[str, ...]:
     return _by_day(settings, area).get(day.isoformat(), ())
 
 
+def expired(settings: Settings, area: Area, day: date) -> bool:
+    """Whether an archive that holds the day has had its records removed after [content] retention_days."""
+    start = days.window(day, area.zone).start
+    return any(start < limit for digest in holding(settings, area, day) if (limit := _overview(folder(settings, digest)).expired))
+
+
 def records(settings: Settings, digest: str, window: Window) -> Iterator[pa.Table]:
-    """The records of an extract that were written in the window: tables of schema.RECORDS, a row group each."""
+    """The records of an extract that were written in the window: tables of schema.RECORDS, a row group each.
+
+    Raises:
+        MissingData: [content] retention_days have passed, and they were removed.
+    """
+    limit = _overview(folder(settings, digest)).expired
+    if limit is not None and window.start < limit:
+        raise errors.expired(f"archive {digest} before {limit:%Y-%m-%d %H:%M} UTC")
     start, end = pa.scalar(window.start, pa.timestamp("us", tz="UTC")), pa.scalar(window.end, pa.timestamp("us", tz="UTC"))
     with pq.ParquetFile(folder(settings, digest) / "records.parquet") as file:
         column = file.schema_arrow.names.index("created_at")
@@ -245,6 +258,7 @@ class _Overview:
     extent: tuple[float, float, float, float] | None
     searches: tuple[str, ...]
     purged: Mapping[str, int]
+    expired: datetime | None
 
     def may_have_heard(self, area: Area) -> bool:
         """Whether the archive comes of a stream that may have listened to the area: unless its many tweets all lie elsewhere."""
@@ -262,7 +276,9 @@ def _overview(path: Path) -> _Overview:
     identity = f"{path.name}.{content['code']}{'.raw' if content['raw'] else ''}"
     extent = content.get("extent")
     extent = None if extent is None else tuple(extent)
-    return _Overview(identity, content["minutes"], content["stored"], extent, tuple(content.get("searches", ())), content.get("purged", {}))
+    expired = datetime.fromisoformat(content["expired_before"]) if content.get("expired_before") else None
+    searches, heard = tuple(content.get("searches", ())), content["stored"] + content.get("expired", 0)
+    return _Overview(identity, content["minutes"], heard, extent, searches, content.get("purged", {}), expired)
 
 
 def forget() -> None:

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from pipeline import importing, purge
+from pipeline import importing, purge, retention
 from pipeline.settings import Settings
 from tests.chain import ROOT
 from tests.faults.test_kills import points_in_the_code
@@ -40,20 +41,28 @@ KILLS = [
     ("purge.restated", 1),
     ("purge.wiped", 1),
 ]
+#: The same of the removal of what is too old.
+RETENTION = ("retention.manifest", "retention.raw", "retention.extract_noted", "retention.extract", "retention.files", "retention.rows")
+EXPIRE = (
+    "from datetime import UTC, datetime; from pipeline import retention, settings;"
+    "retention.run(settings.read(), now=datetime(2026, 12, 20, tzinfo=UTC))"
+)
 PURGE = "from pipeline.cli import main; raise SystemExit(main(['purge', '--ids', '{ids}']))"
 GONE = (0, 3, 6)
 
 
 def test_every_point_of_a_purge_is_killed_at() -> None:
     """A fault point that no test kills at protects nothing."""
-    assert {name for name in points_in_the_code() if name.startswith("purge.")} == {name for name, _ in KILLS}
+    found = points_in_the_code()
+    assert {name for name in found if name.startswith("purge.")} == {name for name, _ in KILLS}
+    assert {name for name in found if name.startswith("retention.")} == set(RETENTION)
 
 
 @pytest.fixture
 def installation(make_settings: Callable[..., Settings], tmp_path: Path) -> Settings:
     """One day from pages of X and the next from an archive, all stages done."""
     # with a token, so that X gives what no archive holds
-    settings = make_settings(X_BEARER_TOKEN="token")
+    settings = make_settings(settings="[content]\nretention_days = 30\n", X_BEARER_TOKEN="token")
     halves = (range(9, 4, -1), range(4, -1, -1))
     put_pages(settings, "mexico-city", DAY, *(make_page(*(post(n) for n in half), places=[make_place()]) for half in halves))
     path = tmp_path / "archive.jsonl"
@@ -63,12 +72,8 @@ def installation(make_settings: Callable[..., Settings], tmp_path: Path) -> Sett
     return settings
 
 
-@pytest.mark.parametrize(("point", "count"), KILLS, ids=[f"{name}-{count}" for name, count in KILLS])
-def test_killed_and_purged_again(installation: Settings, point: str, count: int, tmp_path: Path, database_url: str) -> None:
-    """The same counts, posteriors and reasons as of an undisturbed purge, and nothing left of the tweets."""
-    ids = [number_of(n) for n in GONE] + [number_of(n, NEXT) for n in GONE]
-    asked = tmp_path / "ids.txt"
-    asked.write_text("\n".join(map(str, ids)))
+def kill(installation: Settings, database_url: str, script: str, at: str) -> None:
+    """Run it in a process of its own, which is killed there."""
     environment = {
         **os.environ,
         "GEOBETA_CONFIG": str(installation.config),
@@ -76,12 +81,19 @@ def test_killed_and_purged_again(installation: Settings, point: str, count: int,
         "GEOBETA_AUTHOR_KEY": "a key for tests only",
         "DATABASE_URL": database_url,
         "X_BEARER_TOKEN": "token",
-        "GEOBETA_KILL_AT": f"{point}:{count}",
+        "GEOBETA_KILL_AT": at,
     }
-    killed = subprocess.run(
-        [sys.executable, "-c", PURGE.format(ids=asked)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
-    )
+    killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+
+
+@pytest.mark.parametrize(("point", "count"), KILLS, ids=[f"{name}-{count}" for name, count in KILLS])
+def test_killed_and_purged_again(installation: Settings, point: str, count: int, tmp_path: Path, database_url: str) -> None:
+    """The same counts, posteriors and reasons as of an undisturbed purge, and nothing left of the tweets."""
+    ids = [number_of(n) for n in GONE] + [number_of(n, NEXT) for n in GONE]
+    asked = tmp_path / "ids.txt"
+    asked.write_text("\n".join(map(str, ids)))
+    kill(installation, database_url, PURGE.format(ids=asked), f"{point}:{count}")
     purge.run(installation, purge.Asked(), source="an earlier purge")
     assert numbers(installation, DAY) == (7, 3, 7, 3)
     assert numbers(installation, NEXT) == (7, 3, 14, 6)
@@ -92,3 +104,19 @@ def test_killed_and_purged_again(installation: Settings, point: str, count: int,
     assert needles_found(haystack(installation), ids, texts) == []
     again = purge.run(installation, purge.Asked(), source="an earlier purge")
     assert (again.tweets, again.days, again.restated) == (0, {}, {})
+
+
+@pytest.mark.parametrize("point", RETENTION)
+def test_a_killed_retention_is_ended_by_the_next(installation: Settings, point: str, database_url: str) -> None:
+    """Nothing of the texts is left, and the numbers are as they were."""
+    before = [numbers(installation, day) for day in (DAY, NEXT)]
+    kill(installation, database_url, EXPIRE, f"{point}:1")
+    retention.run(installation, now=datetime(2026, 12, 20, tzinfo=UTC))
+    texts = [words(n + extra, n % 2 == 0) for n in range(10) for extra in (0, 1000)]
+    assert needles_found(haystack(installation), [], texts) == []
+    assert [numbers(installation, day) for day in (DAY, NEXT)] == before
+    assert wrong_rows(installation) == {}
+    assert not (installation.data / "purge" / "wipe").exists()
+    assert not retention.run(installation, now=datetime(2026, 12, 20, tzinfo=UTC))
+    (report,) = importing.run(installation, [installation.data.parent / "archive.jsonl"]).files
+    assert (report.stored, report.expired, report.accounted) == (0, 10, True)
