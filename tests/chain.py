@@ -28,8 +28,9 @@ ROOT = Path(__file__).resolve().parents[1]
 VOLATILE = {
     "partitions": ("loaded_at", "run_id"),
     "posterior_history": ("published_at", "run_id", "id", "replaced_at", "replaced_by"),
-    # after a kill a page may be fetched once more
+    # after a kill a page may be fetched once more (and is billed once)
     "coverage": ("requests",),
+    "api_spend": ("requests", "posts"),
     "posteriors": ("published_at", "updated_at", "run_id"),
     "areas": ("first_seen", "recorded_at", "valid_from"),
     "studies": ("first_seen", "recorded_at", "valid_from"),
