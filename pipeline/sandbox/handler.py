@@ -113,21 +113,25 @@ class Handler(BaseHTTPRequestHandler):
             self._send(500, problems.problem("Internal Server Error", f"the sandbox has a fault: {error!r}", 500))
             return
         if reply.wire is not None and reply.wire.kind == "hang":
-            time.sleep(reply.wire.seconds)
-            if self._is_gone():
+            if self._leaves_within(reply.wire.seconds):
                 service.book(reply, delivered=False)
                 self.close_connection = True
                 return
         service.book(reply)
         self._go_out(reply)
 
-    def _is_gone(self) -> bool:
-        """Whether the client has closed its end."""
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        try:
-            return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
-        except OSError:
-            return True
+    def _leaves_within(self, seconds: float) -> bool:
+        """Wait; whether the client closes its end meanwhile. Known at once when it does, so that the books are never behind."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self.connection], [], [], left)[0]:
+                try:
+                    if self.connection.recv(1, socket.MSG_PEEK) == b"":
+                        return True
+                except OSError:
+                    return True
+                time.sleep(min(left, 0.02))  # something else was sent: nothing to do with us
+        return False
 
     def _go_out(self, reply: Reply) -> None:
         kind = reply.wire.kind if reply.wire is not None else ""
