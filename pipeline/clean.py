@@ -5,11 +5,6 @@ What a record is, formats/ and sources/ say; what inside means, geo.evidence; wh
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import hmac
-import os
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline import days, extract, faults, formats, raw, storage, text
+from pipeline import days, extract, faults, formats, raw, storage, text, tombstones
 from pipeline.days import Window
-from pipeline.errors import AlreadyRunning, MissingData, SettingsError
+from pipeline.errors import AlreadyRunning, MissingData
 from pipeline.formats import Notice, Record
 from pipeline.geo import INSIDE
 from pipeline.inputs import Inputs, inputs
+from pipeline.keys import author_key, hashed
 from pipeline.progress import Progress, silent
 from pipeline.schema import DISCARDS, RECORDS, TWEETS
 from pipeline.settings import Area, Settings
@@ -63,7 +59,8 @@ class _Decided:
 def _decided(settings: Settings, area_name: str, day: date) -> _Decided:
     area = settings.area(area_name)
     wanted = inputs(settings, area_name, day)
-    archives = [archive.identity(settings, digest) for digest in wanted.archives]
+    window = days.window(day, area.zone)
+    archives = [archive.identity(settings, digest, window) for digest in wanted.archives]
     # which other archives were listening decides the coverage, though not the rows
     # (of X's own day its manifest says how much was observed; an archive holds what somebody's stream caught)
     observed: tuple[float | None, str] = archive.coverage(settings, area, day) if not wanted.x else (1.0, "")
@@ -122,37 +119,10 @@ def keeps_raw(settings: Settings, area: Area) -> bool:
     return area.raw or settings.load.raw
 
 
-def author_key(settings: Settings) -> bytes:
-    """The key that author ids are hashed with: GEOBETA_AUTHOR_KEY, else the file author.key in the data folder, made once (0600).
-
-    Raises:
-        SettingsError: the file is empty.
-    """
-    if settings.author_key is not None:
-        return settings.author_key.get_secret_value().encode()
-    path = settings.data / "author.key"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        own = path.with_name(f".author.key-{os.getpid()}-{secrets.token_hex(4)}")
-        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(secrets.token_hex(32).encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        # a link is made once: of two processes the slower one takes the faster one's key
-        with contextlib.suppress(FileExistsError):
-            os.link(own, path)
-        own.unlink()
-    key = path.read_bytes().strip()
-    if not key:
-        raise SettingsError(f"got the empty file {path}, wanted a key", todo="remove it; a new one is made, and all days are cleaned again")
-    return key
-
-
 def hashed_authors(authors: pa.ChunkedArray, key: bytes) -> pa.Array:
     """The authors' ids as the first 32 hexadecimal digits of HMAC-SHA256; null stays null. Each id is hashed once."""
     encoded = authors.combine_chunks().dictionary_encode()
-    known = [hmac.new(key, str(author).encode(), hashlib.sha256).hexdigest()[:32] for author in encoded.dictionary.to_pylist()]
+    known = [hashed(key, str(author)) for author in encoded.dictionary.to_pylist()]
     return pa.array(known, pa.string()).take(encoded.indices) if known else pa.nulls(len(authors), pa.string())
 
 
@@ -172,6 +142,9 @@ class _Day:
     _kept: list[pa.Table] = field(default_factory=list)
     _kept_rows: list[NDArray[np.int64]] = field(default_factory=list)
     _sample: list[pa.Table] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stones = tombstones.load(self.settings)
 
     @property
     def window(self) -> Window:
@@ -219,6 +192,10 @@ class _Day:
 
     def _take(self, table: pa.Table, origin: str) -> None:
         """Keep the rows whose evidence the area takes; of the others only what decides which record of a tweet is the best."""
+        if (gone := self.stones.rows(table)).any():
+            # counted, and not by their ids: nothing is to remember those
+            self._discard("deleted", [None] * int(gone.sum()), origin)
+            table = table.filter(pa.array(~gone))
         kinds = archive.evidence_of(table, self.area)
         wanted = np.isin(kinds.astype(str), self.area.evidence)
         self._rows.add(table, kinds, origin)

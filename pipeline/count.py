@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import clean, extract_counts, faults, matchers, storage
-from pipeline.errors import MissingData
+from pipeline.errors import MissingData, expired
 from pipeline.progress import Progress, silent
 from pipeline.schema import AUTHOR_COUNTS, MATCHES
 from pipeline.settings import Settings, Study
@@ -102,6 +102,8 @@ def _counted_here(settings: Settings, study: Study, day: dt.date, progress: Prog
         )
     progress(None, f"{study.name} {day}: matching")
     given = storage.read_json(source / "manifest.json")
+    if "expired" in given:
+        raise expired(f"{study.area} on {day}")
     rule = matchers.build(study.match)
     authors, matched, counts = count(_read(source / "tweets.parquet", exact=rule.exact), rule)
     observed = {name: given.get(name) for name in ("coverage", "coverage_reason")}

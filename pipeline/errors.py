@@ -160,6 +160,14 @@ class LoadMismatch(PermanentError):
     """The database holds other rows than were sent to it."""
 
 
+def expired(what: str) -> MissingData:
+    """The error where tweets are asked for that are no longer kept."""
+    return MissingData(
+        f"the tweets of {what} were removed after retention_days ([content] in settings.toml)",
+        todo="what was counted of them stays as it is; a new rule, box or policy cannot reach back so far",
+    )
+
+
 @contextlib.contextmanager
 def named_disk_errors() -> Iterator[None]:
     """Turn the system's word on a full disk, or on one that may not be written to, into a PermanentError."""

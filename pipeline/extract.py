@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline import client, cover, days, raw, spend, storage
-from pipeline.errors import DayNotOver, SettingsError
+from pipeline.errors import DayNotOver, SettingsError, expired
 from pipeline.fetching import Fetching
 from pipeline.progress import Progress, silent
 from pipeline.sandbox.world import World
@@ -47,6 +47,7 @@ class Observed:
         mode: "whole" or "sample".
         digest: of what was observed: empty for a day that is whole.
         purged: posts that were deleted from it since.
+        expired: whether its pages were removed after [content] retention_days.
     """
 
     coverage: float = 1.0
@@ -54,6 +55,7 @@ class Observed:
     mode: str = "whole"
     digest: str = ""
     purged: int = 0
+    expired: bool = False
 
 
 def this_night() -> str:
@@ -201,6 +203,7 @@ def _read(path: Path, mtime_ns: int, inode: int) -> tuple[Observed, bool, tuple[
         mode=content.get("mode", "whole"),
         digest=digest,
         purged=content.get("purged", 0),
+        expired="expired" in content,
     )
     # what was removed after retention_days is not fetched again
     due = any(hole["refetch"] for hole in holes) and "expired" not in content
@@ -214,9 +217,12 @@ def pages(settings: Settings, area_name: str, day: date, *, only: Container[str]
         only: names of files; None for all.
 
     Raises:
-        MissingData: the day is not there, or a page is not what was received.
+        MissingData: the day is not there, a page is not what was received, or [content] retention_days have passed.
     """
     folder = partition(settings, area_name, day)
-    for page in manifest(settings, area_name, day)["pages"]:
+    listed = manifest(settings, area_name, day)
+    if "expired" in listed:
+        raise expired(f"{area_name} on {day}")
+    for page in listed["pages"]:
         if only is None or page["file"] in only:
             yield page["file"], raw.read_page(folder / page["file"], page)

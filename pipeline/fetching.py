@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import zstandard
 
-from pipeline import client, cursor, days, expected, faults, hours, raw, sampling, storage, walks
+from pipeline import client, cursor, days, expected, faults, hours, raw, redaction, sampling, storage, tombstones, walks
 from pipeline.cursor import Cursor
 from pipeline.days import Window
 from pipeline.errors import (
@@ -277,6 +277,7 @@ class Fetching:
                 self._failed(at, error)
                 continue
             self.shaken = False
+            page = self._kept(page)
             file = at.file
             storage.write_bytes(self.work / file, zstandard.compress(page.body, 3))
             faults.point("extract.page")
@@ -318,6 +319,12 @@ class Fetching:
                 todo=f"run again; if it stays so, remove {self.work}",
             )
         return page
+
+    def _kept(self, page: x_api.Page) -> x_api.Page:
+        """The page as it may be stored: without the tweets that have been deleted here, should X give one of them again."""
+        stones = tombstones.load(self.settings)
+        body, _ = redaction.page(page.body, stones)
+        return page if body is page.body else replace(page, body=body, oldest_id=redaction.state(page.oldest_id, stones))
 
     def _ask(self, at: Cursor, walk: Walk) -> x_api.Page:
         before = replace(self.client.waits)

@@ -7,8 +7,6 @@ sources/archive.py's.
 from __future__ import annotations
 
 import hashlib
-import shutil
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -21,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline import documents, faults, formats, storage, streams
+from pipeline import documents, faults, formats, redaction, storage, streams, tombstones
 from pipeline.documents import Broken, Lines
 from pipeline.errors import ArchiveError
 from pipeline.formats import Notice, Record, Reject
@@ -31,6 +29,7 @@ from pipeline.settings import Settings
 from pipeline.sources import archive
 from pipeline.sources.archive import AreaCounts
 from pipeline.streams import Damage
+from pipeline.tombstones import Tombstones
 
 #: Version of what an extract holds of a file; raise it when formats/, documents.py or this file change the output.
 CODE_VERSION: Final = 2
@@ -68,6 +67,8 @@ class FileReport:
         stored: records with a point or place, kept in the extract.
         no_geo: posts that say nothing of where they were written; not kept.
         duplicates: posts with a point or place that say the same of the same version as an earlier one in the file; not kept.
+        expired: records that were removed after [content] retention_days.
+        deleted: geotagged posts that are gone for good (tombstones.py), at the time of the import or since; not kept.
         notices: kind → how many.
         rejects: reason → how many.
         damages: where compression or packing broke.
@@ -92,25 +93,31 @@ class FileReport:
     last: datetime | None
     areas: Mapping[str, AreaCounts]
     searches: tuple[str, ...] = ()
+    deleted: int = 0
+    expired: int = 0
 
     def of_area(self, area: str) -> dict[str, int]:
         """One area's account of the file, in records; the values sum up to `records`."""
         counts = self.areas[area]
-        return {
+        parts = {
             "kept": counts.kept,
             "outside": counts.outside,
             "nowhere": counts.nowhere,
             "other_evidence": counts.other_evidence,
             "no_geo": self.no_geo,
+            "deleted": self.deleted,
             "duplicates": self.duplicates + counts.duplicates,
             "notices": sum(self.notices.values()),
             "rejects": sum(self.rejects.values()),
         }
+        # what an area held of them is known only where it was counted before
+        return parts | ({"expired": self.records - sum(parts.values())} if self.expired else {})
 
     @property
     def accounted(self) -> bool:
         """Whether both accounts add up, for the file and for every area."""
-        whole = self.stored + self.no_geo + self.duplicates + sum(self.notices.values()) + sum(self.rejects.values())
+        kept = self.stored + self.deleted + self.expired
+        whole = kept + self.no_geo + self.duplicates + sum(self.notices.values()) + sum(self.rejects.values())
         areas = all(sum(self.of_area(area).values()) == self.records for area in self.areas)
         return self.lines.accounted and whole == self.records and areas
 
@@ -212,7 +219,7 @@ def _is_current(settings: Settings, digest: str, raw: bool) -> bool:
 def _make(settings: Settings, path: Path, sha256: str, raw: bool, progress: Progress) -> None:
     final = archive.folder(settings, sha256[:16])
     with storage.publish_directory(final) as folder:
-        with open(path, "rb") as file, _Extract(folder, settings.imports.batch_rows, raw) as extract:
+        with open(path, "rb") as file, _extract(settings, folder, raw) as extract:
             size = path.stat().st_size
             for _ in _read(file, extract):
                 progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
@@ -222,16 +229,13 @@ def _make(settings: Settings, path: Path, sha256: str, raw: bool, progress: Prog
         for area in settings.areas.values():
             archive.write_area_counts(folder / archive.area_file(area), archive.count_area(folder / "records.parquet", area))
         faults.point("import.publish")
-        _retire(final)
+        # an extract that older code made
+        storage.retire(final)
     archive.forget()
 
 
-def _retire(final: Path) -> None:
-    """Take away an extract that older code made; the name it gets is swept away by storage if we are killed here."""
-    if final.exists():
-        old = final.with_name(f".tmp-{final.name}-{storage.NOBODY}-{uuid.uuid4().hex[:8]}")
-        final.rename(old)
-        shutil.rmtree(old, ignore_errors=True)
+def _extract(settings: Settings, folder: Path, raw: bool) -> _Extract:
+    return _Extract(folder, settings.imports.batch_rows, raw, tombstones.load(settings))
 
 
 def _read(file: BinaryIO, extract: _Extract) -> Iterator[None]:
@@ -262,12 +266,14 @@ class _Extract:
     folder: Path
     batch_rows: int
     raw: bool
+    stones: Tombstones
     lines: Lines = field(default_factory=Lines)
     damages: list[Damage] = field(default_factory=list)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
     duplicates: int = 0
+    deleted: int = 0
     notices: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
     first: datetime | None = None
@@ -329,7 +335,8 @@ class _Extract:
 
     def _reject(self, reject: Reject, member: str, line: int, offset: int, content: bytes | None) -> None:
         self.rejects[reject.reason] += 1
-        if self.rejects[reject.reason] <= SAMPLE:
+        named = b"%d " % (reject.tweet_id or 0) + (content or b"")
+        if self.rejects[reject.reason] <= SAMPLE and not redaction.names_any(named, self.stones):
             place = {"member": member, "line": line, "offset": offset, "content": content}
             self._sample.append({"reason": reject.reason, "detail": reject.detail, "tweet_id": reject.tweet_id, **place})
 
@@ -347,10 +354,12 @@ class _Extract:
             return
         new = self._seen.add(np.fromiter(map(_fingerprint, self._batch), np.int64, len(self._batch)))
         table = formats.table((record for record, is_new in zip(self._batch, new, strict=True) if is_new), raw=self.raw)
+        self.duplicates += len(self._batch) - table.num_rows
+        table, gone = redaction.records(table, self.stones)
+        self.deleted += gone
         if table.num_rows:
             self._writer.write_table(table)
         self.stored += table.num_rows
-        self.duplicates += len(self._batch) - table.num_rows
         self._batch.clear()
         faults.point("import.batch")
 
@@ -361,6 +370,7 @@ class _Extract:
             "records": self.records,
             "stored": self.stored,
             "no_geo": self.no_geo,
+            "deleted": self.deleted,
             "duplicates": self.duplicates,
             "notices": dict(sorted(self.notices.items())),
             "rejects": dict(sorted(self.rejects.items())),
@@ -416,4 +426,6 @@ def _report(settings: Settings, path: Path, digest: str, status: str) -> FileRep
         last=last,
         areas={name: archive.area_counts(settings, digest, area) for name, area in settings.areas.items()},
         searches=tuple(manifest.get("searches", ())),
+        deleted=manifest.get("deleted", 0),
+        expired=manifest.get("expired", 0),
     )

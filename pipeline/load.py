@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pipeline import clean, count, database, ledger, schema
 from pipeline.copying import Rows
 from pipeline.database import Marker
-from pipeline.errors import InvalidCounts, LoadMismatch, SuspiciousExtract
+from pipeline.errors import InvalidCounts, LoadMismatch, SuspiciousExtract, expired
 from pipeline.progress import Progress, silent
 from pipeline.settings import Area, Settings, Study
 from pipeline.storage import digest, read_json
@@ -36,10 +36,11 @@ ENOUGH_TO_COMPARE = 100
 NOT_LOADED = {"searchable", "folded"}
 
 
-def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress = silent) -> int:
+def tweets(settings: Settings, area_name: str, day: date, *, force: bool = False, progress: Progress = silent) -> int:
     """Replace one area's day in tweets, discards, coverage and coverage_hours; give the number of tweets that are stored.
 
-    Where the partition is there at the wanted revision, nothing is written. `raw` is filled only with [load] raw.
+    Where the partition is there at the wanted revision, nothing is written. `raw` is filled only with [load] raw. With `force` fewer rows
+    than before are right, however few: tweets were deleted.
 
     Raises:
         MissingData: the cleaned partition is not on the disk.
@@ -63,7 +64,8 @@ def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress 
 
         def check(before: Marker | None) -> None:
             held = connection.scalar(sa.text("select count(*) from tweets where area = :area and day = :day"), scope)
-            _refuse_shrunken(held, manifest["rows"], before, new, what=f"tweets of {area_name} on {day}")
+            if not force:
+                _refuse_shrunken(held, manifest["rows"], before, new, what=f"tweets of {area_name} on {day}")
 
         outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
         if outcome.loaded:
@@ -72,7 +74,7 @@ def tweets(settings: Settings, area_name: str, day: date, *, progress: Progress 
     return outcome.marker.rows
 
 
-def counts(settings: Settings, study_name: str, day: date, *, progress: Progress = silent) -> int:
+def counts(settings: Settings, study_name: str, day: date, *, force: bool = False, progress: Progress = silent) -> int:
     """Replace one study's day in daily_counts, author_counts and tweet_matches; give the number of authors' rows stored.
 
     Where that changes what is stored, that day's posterior loses its marker: it is to be made again, and posterior.update then mends the
@@ -105,7 +107,8 @@ def counts(settings: Settings, study_name: str, day: date, *, progress: Progress
         def check(before: Marker | None) -> None:
             statement = "select coalesce(sum(trials), 0) from daily_counts where study = :study and day = :day"
             held = connection.scalar(sa.text(statement), scope)
-            _refuse_shrunken(held, manifest["trials"], before, new, what=f"counts of {study_name} on {day}")
+            if not force:
+                _refuse_shrunken(held, manifest["trials"], before, new, what=f"counts of {study_name} on {day}")
 
         outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
         if outcome.loaded:
@@ -166,6 +169,8 @@ def _labelled(batches: Iterable[pa.RecordBatch], synthetic: bool) -> Iterator[pa
 
 def _batches(path: Path, columns: list[str], rows: int, progress: Progress) -> Iterator[pa.RecordBatch]:
     """The file's rows, read as they are sent. An empty file gives one empty batch."""
+    if not path.exists() and "expired" in read_json(path.with_name("manifest.json")):
+        raise expired(" ".join(path.parts[-4:-2]))
     with pq.ParquetFile(path) as file:
         if file.metadata.num_rows != rows:
             raise LoadMismatch(

@@ -153,9 +153,13 @@ def _to_be_fetched(settings: Settings, area_name: str, day: date) -> bool:
 
 
 def held_days(settings: Settings, area_name: str) -> set[date]:
-    """The days of an area that are on disk: fetched from the API with today's box, or held by archives and not to be fetched besides."""
-    archived = archive.days_held(settings, settings.area(area_name))
-    held = {found for found in archived if not _to_be_fetched(settings, area_name, found)}
+    """The days of an area that are on disk: fetched from the API with today's box, or held by archives and not to be fetched besides.
+
+    Days whose tweets were removed after [content] retention_days are not: what was counted of them stays.
+    """
+    area = settings.area(area_name)
+    kept = [found for found in archive.days_held(settings, area) if not archive.expired(settings, area, found)]
+    held = {found for found in kept if not _to_be_fetched(settings, area_name, found)}
     if settings.area(area_name).source == "archive":
         # nothing is asked of X, and the box may be too large to be
         return held
@@ -165,7 +169,7 @@ def held_days(settings: Settings, area_name: str) -> set[date]:
         found = date.fromisoformat(manifest.parts[-3].removeprefix("date="))
         try:
             # the sandbox's partition of a day is left out where archives exist
-            if inputs.inputs(settings, area_name, found).x:
+            if inputs.inputs(settings, area_name, found).x and not extract.observed(settings, area_name, found).expired:
                 held.add(found)
         except MissingData:
             continue

@@ -74,11 +74,12 @@ def has(settings: Settings, study_name: str, day: date) -> bool:
     return bool(database.markers_present(settings, {("posteriors", study_name, day): revision(settings, study_name, day)}))
 
 
-def update(settings: Settings, study_name: str, day: date, *, progress: Progress = silent) -> int:
+def update(settings: Settings, study_name: str, day: date, *, why: str = "", progress: Progress = silent) -> int:
     """Publish the posterior of `day`, and mend every published one that its counts change; give the number of rows changed.
 
     Days count whose stored counts are those of today's rule, box and sources; the others are counted as missing. What is replaced
-    goes to posterior_history, with the reason. Pages from the first changed day on lose their markers.
+    goes to posterior_history, with the reason: what the rows tell, after `why` (what happened to the counts, where that is known). Pages
+    from the first changed day on lose their markers.
 
     Raises:
         MissingData: `day` itself has no current counts, or lies before the study's start.
@@ -100,7 +101,7 @@ def update(settings: Settings, study_name: str, day: date, *, progress: Progress
         changed = [row for row in rows if _values(published.get(row["day"])) != row]
         progress(0.5, f"{study_name}: {len(changed)} of {len(rows)} rows change")
         if changed:
-            _replace(connection, study_name, changed, published)
+            _replace(connection, study_name, changed, published, why)
         faults.point("posterior.before_marker")
         _mark(connection, study_name, rows, {row["day"]: _marked(wanted, counted[row["day"]]["loaded"]) for row in rows})
         faults.point("posterior.after_marker")
@@ -182,7 +183,7 @@ def _values(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _replace(
-    connection: sa.Connection, study_name: str, changed: list[dict[str, Any]], published: Mapping[date, Mapping[str, Any]]
+    connection: sa.Connection, study_name: str, changed: list[dict[str, Any]], published: Mapping[date, Mapping[str, Any]], why: str
 ) -> None:
     replaced = [row for row in changed if row["day"] in published]
     columns = ", ".join(["study", *VALUES.names, "published_at", "run_id"])
@@ -197,7 +198,7 @@ def _replace(
             "run": ledger.current(),
             "study": study_name,
             "days": [row["day"] for row in replaced],
-            "reasons": [reason(published[row["day"]], row) for row in replaced],
+            "reasons": ["; ".join(filter(None, [why, reason(published[row["day"]], row)])) for row in replaced],
         },
     )
     connection.execute(

@@ -137,6 +137,13 @@ def places(page: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {str(place["id"]): place for place in (listed if isinstance(listed, list) else ()) if isinstance(place, dict) and "id" in place}
 
 
+def named_places(page: dict[str, Any]) -> dict[str, None]:
+    """The ids of the places that a page's posts name, each once, in their order."""
+    posts = page.get("data")
+    geos = [post.get("geo") for post in (posts if isinstance(posts, list) else ()) if isinstance(post, dict)]
+    return dict.fromkeys(str(geo["place_id"]) for geo in geos if isinstance(geo, dict) and geo.get("place_id"))
+
+
 def complete(page: dict[str, Any], own: Mapping[str, Any], known: Mapping[str, dict[str, Any]]) -> bool:
     """Add the places that the page's posts name and its includes lack (facts/x-api.md: it happens); give whether none is lacking now.
 
@@ -144,10 +151,7 @@ def complete(page: dict[str, Any], own: Mapping[str, Any], known: Mapping[str, d
         own: the places that it includes.
         known: the places that pages of the same day include.
     """
-    posts = page.get("data")
-    geos = [post.get("geo") for post in (posts if isinstance(posts, list) else ()) if isinstance(post, dict)]
-    named = dict.fromkeys(str(geo["place_id"]) for geo in geos if isinstance(geo, dict) and geo.get("place_id"))
-    lacking = [place for place in named if place not in own]
+    lacking = [place for place in named_places(page) if place not in own]
     found = [known[place] for place in lacking if place in known]
     if found:
         page["includes"] = {**(page.get("includes") or {}), "places": [*own.values(), *found]}

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -26,6 +27,7 @@ PARQUET = {"compression": "zstd", "compression_level": 3}
 OLD_SECONDS = 86_400
 #: Stands for the process in the name of a folder that is to be swept whoever comes.
 NOBODY = "0"
+_HALF_WRITTEN = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}")
 DICTIONARY_COLUMNS = ("lang", "client", "evidence", "place_id", "place_name", "place_type", "place_country", "rule", "reason")
 
 
@@ -55,6 +57,20 @@ def write_bytes(path: Path, content: bytes) -> None:
         with open(temporary, "wb") as stream:
             stream.write(content)
             stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to; when the block ends well, that file takes the place of `path`, on the disk, in one rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     finally:
@@ -104,6 +120,25 @@ def publish_directory(final: Path) -> Iterator[Path]:
         fsync_directory(final.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def retire(final: Path) -> None:
+    """Take a published folder away: under a name that is swept out should we be killed here, and that nobody takes for a partition."""
+    if final.exists():
+        old = final.with_name(f".tmp-{final.name}-{NOBODY}-{uuid.uuid4().hex[:8]}")
+        final.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(root: Path) -> None:
+    """Remove what killed processes left anywhere below `root`: half-made folders, half-written files."""
+    for parent in {path.parent for path in root.rglob(".tmp-*")}:
+        _sweep(parent)
+    for path in root.rglob(".*"):
+        # the names that write_bytes and replacing give
+        if (found := _HALF_WRITTEN.fullmatch(path.name)) and not _lives(int(found[1])):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _sweep(parent: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import luigi
 
-from pipeline import nights
+from pipeline import nights, retention
 from pipeline.progress import Progress
 from tasks.base import NIGHT, Stage, settings
 from tasks.load import LoadTweets
@@ -43,8 +43,10 @@ class Nightly(Stage):
         return self.date in nights.complete_days(settings(), [self.date], night=NIGHT)
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
-        """One call: later pages that this night's numbers changed."""
-        return {"rows_out": nights.refresh_pages(settings(), self.date, progress=progress)}
+        """Later pages that this night's numbers changed; then what is too old to be kept."""
+        refreshed = nights.refresh_pages(settings(), self.date, progress=progress)
+        retention.run(settings(), progress=progress)
+        return {"rows_out": refreshed}
 
     @classmethod
     def bulk_complete(cls, parameter_tuples: Iterable[Date]) -> list[Date]:

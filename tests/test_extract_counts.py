@@ -189,7 +189,7 @@ def test_what_is_there_is_not_asked_for_again(sandboxed: Callable[..., Settings]
 
 
 def test_two_requests_are_entered_in_the_ledger_and_a_budget_holds(sandboxed: Callable[..., Settings]) -> None:
-    """A cent from counts/all each; the request that would pass the limit is not made. Without a token nothing is paid, so nothing entered."""
+    """A cent from counts/all each; the request that would pass the limit is not made. Without a token nothing is paid."""
     settings = sandboxed()
     extract_counts.run(settings, "london-words", DAY - timedelta(days=2))
     assert spend.spent(settings).dollars_month == 0

@@ -29,6 +29,8 @@ COMMANDS = {
     "area": "area",
     "report": "report",
     "days": "days",
+    "purge": "purge",
+    "compliance": "compliance",
     "sandbox": "sandbox",
     "database": "database",
 }

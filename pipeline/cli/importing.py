@@ -25,6 +25,8 @@ PARTS = {
     "nowhere": "in a place of which no box is known",
     "other_evidence": "inside by evidence that the area does not take",
     "no_geo": "without point and place",
+    "deleted": "deleted by their authors since",
+    "expired": "removed after retention_days",
     "duplicates": "duplicates",
     "notices": "notices",
     "rejects": "discarded",

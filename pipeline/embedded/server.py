@@ -163,6 +163,8 @@ def _spawn(cluster: Cluster, binaries: Binaries) -> subprocess.Popen[bytes]:
         "timezone": "UTC",
         "log_timezone": "UTC",
         "max_wal_size": "2GB",
+        # What was deleted must not live on in a log file that waits for its next use: old ones are removed, not renamed.
+        "wal_recycle": "off",
         # No statement and no row of ours in the log: they hold people's texts.
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",

@@ -11,10 +11,26 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 
+from pipeline.formats._deleted import Deletion, deletions
 from pipeline.formats._record import Format, Notice, Outcome, Record, Reject, table
+from pipeline.formats._scrubbed import Scrubber
 from pipeline.formats._searched import searches
 
-__all__ = ["Format", "Notice", "Outcome", "Record", "Reject", "formats", "names", "parse", "searches", "table"]
+__all__ = [
+    "Deletion",
+    "Format",
+    "Notice",
+    "Outcome",
+    "Record",
+    "Reject",
+    "Scrubber",
+    "deletions",
+    "formats",
+    "names",
+    "parse",
+    "searches",
+    "table",
+]
 
 #: Wrappers in wrappers: deeper is nobody's export but a file that wants to exhaust the stack.
 DEEPEST = 8

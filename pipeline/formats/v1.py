@@ -51,7 +51,7 @@ def build() -> V1:
 
 
 def _record(item: Mapping[str, Any]) -> Record:
-    first, version = versions(tweet_id(item), _history(item))
+    first, version = versions(tweet_id(item), history(item))
     user = table_of(item.get("user"))
     author = user.get("id_str") or user.get("id")
     retweet = isinstance(item.get("retweeted_status"), dict)
@@ -81,7 +81,7 @@ def _record(item: Mapping[str, Any]) -> Record:
     return locate(record, place, lambda: _box(place)) if place else record
 
 
-def _history(item: Mapping[str, Any]) -> object:
+def history(item: Mapping[str, Any]) -> object:
     """Ids of all versions: `edit_history` in late v1.1, `edit_info` in the X data export."""
     late = table_of(item.get("edit_history"))
     if late:

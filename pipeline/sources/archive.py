@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline import days, geo, storage
+from pipeline import days, errors, geo, storage
 from pipeline.days import Window
 from pipeline.settings import Area, Settings
 
@@ -86,9 +86,22 @@ def manifest(settings: Settings, digest: str) -> dict[str, Any]:
     return content
 
 
-def identity(settings: Settings, digest: str) -> str:
-    """What decides the extract's content: the file, the version of the code that read it, and whether raw JSON was kept."""
-    return _overview(folder(settings, digest)).identity
+def identity(settings: Settings, digest: str, window: Window) -> str:
+    """What decides what an extract holds of a window: file, code that read it, whether raw JSON was kept, how much was deleted since."""
+    overview = _overview(folder(settings, digest))
+    start, end = (moment.astimezone(UTC).isoformat() for moment in (window.start, window.end))
+    purged = sum(number for quarter, number in overview.purged.items() if start <= quarter < end)
+    return f"{overview.identity}.purged-{purged}" if purged else overview.identity
+
+
+def quarters(moments: pa.ChunkedArray) -> dict[str, int]:
+    """How many of the moments lie in each quarter of an hour, by its beginning (ISO, UTC): no local day begins within one."""
+    seconds = moments.cast(pa.int64()).to_numpy() // 1_000_000
+    found, numbers = np.unique(seconds // 900, return_counts=True)
+    return {
+        datetime.fromtimestamp(quarter * 900, UTC).isoformat(): number
+        for quarter, number in zip(found.tolist(), numbers.tolist(), strict=True)
+    }
 
 
 def any_held(settings: Settings, area: Area) -> bool:
@@ -106,8 +119,21 @@ def holding(settings: Settings, area: Area, day: date) -> tuple[str, ...]:
     return _by_day(settings, area).get(day.isoformat(), ())
 
 
+def expired(settings: Settings, area: Area, day: date) -> bool:
+    """Whether an archive that holds the day has had its records removed after [content] retention_days."""
+    start = days.window(day, area.zone).start
+    return any(start < limit for digest in holding(settings, area, day) if (limit := _overview(folder(settings, digest)).expired))
+
+
 def records(settings: Settings, digest: str, window: Window) -> Iterator[pa.Table]:
-    """The records of an extract that were written in the window: tables of schema.RECORDS, a row group each."""
+    """The records of an extract that were written in the window: tables of schema.RECORDS, a row group each.
+
+    Raises:
+        MissingData: [content] retention_days have passed, and they were removed.
+    """
+    limit = _overview(folder(settings, digest)).expired
+    if limit is not None and window.start < limit:
+        raise errors.expired(f"archive {digest} before {limit:%Y-%m-%d %H:%M} UTC")
     start, end = pa.scalar(window.start, pa.timestamp("us", tz="UTC")), pa.scalar(window.end, pa.timestamp("us", tz="UTC"))
     with pq.ParquetFile(folder(settings, digest) / "records.parquet") as file:
         column = file.schema_arrow.names.index("created_at")
@@ -192,6 +218,11 @@ def write_area_counts(path: Path, counts: AreaCounts) -> None:
     storage.write_json(path, asdict(counts))
 
 
+def with_days(counts: AreaCounts, held: Mapping[str, int]) -> AreaCounts:
+    """The counts with other days."""
+    return replace(counts, days=dict(held))
+
+
 def extent_of(path: Path) -> tuple[float, float, float, float] | None:
     """(west, south, east, north) of all points and places of a records.parquet, None where it has none."""
     longitudes: list[float] = []
@@ -226,6 +257,8 @@ class _Overview:
     stored: int
     extent: tuple[float, float, float, float] | None
     searches: tuple[str, ...]
+    purged: Mapping[str, int]
+    expired: datetime | None
 
     def may_have_heard(self, area: Area) -> bool:
         """Whether the archive comes of a stream that may have listened to the area: unless its many tweets all lie elsewhere."""
@@ -243,7 +276,9 @@ def _overview(path: Path) -> _Overview:
     identity = f"{path.name}.{content['code']}{'.raw' if content['raw'] else ''}"
     extent = content.get("extent")
     extent = None if extent is None else tuple(extent)
-    return _Overview(identity, content["minutes"], content["stored"], extent, tuple(content.get("searches", ())))
+    expired = datetime.fromisoformat(content["expired_before"]) if content.get("expired_before") else None
+    searches, heard = tuple(content.get("searches", ())), content["stored"] + content.get("expired", 0)
+    return _Overview(identity, content["minutes"], heard, extent, searches, content.get("purged", {}), expired)
 
 
 def forget() -> None:

@@ -23,6 +23,7 @@ from pipeline.errors import BudgetReached, MissingData, PipelineError, SettingsE
 from pipeline.progress import Progress, silent
 from pipeline.sources import x_answers
 from pipeline.sources.x_adapter import HOST, Adapter, hush
+from pipeline.sources.x_jobs import Job, Jobs, read_jobs
 from pipeline.sources.x_pages import Bucket, Counts, Page, read, read_counts
 
 __all__ = [
@@ -93,15 +94,23 @@ COUNTS_ALL: Final = Endpoint("counts/all", 0, 1024, 0.0)
 #: The counts endpoint that reaches as far back as a search endpoint and takes as long a query.
 COUNTS_OF: Final = {RECENT: COUNTS_RECENT, ALL: COUNTS_ALL}
 
+#: Batch compliance: a new job, one of them, all. They give no posts and cost nothing (facts/x-api.md: no price line).
+NEW_JOB: Final = Endpoint("compliance/jobs (new)", 0, 0, 0.0)
+JOB: Final = Endpoint("compliance/jobs/:id", 0, 0, 0.0)
+JOBS: Final = Endpoint("compliance/jobs", 0, 0, 0.0)
+
 #: tweepy's method for each.
 _METHODS: Final = {
     RECENT.name: "search_recent_tweets",
     ALL.name: "search_all_tweets",
     COUNTS_RECENT.name: "get_recent_tweets_count",
     COUNTS_ALL.name: "get_all_tweets_count",
+    NEW_JOB.name: "create_compliance_job",
+    JOB.name: "get_compliance_job",
+    JOBS.name: "get_compliance_jobs",
 }
 
-_Answer = TypeVar("_Answer", Page, Counts)
+_Answer = TypeVar("_Answer", Page, Counts, Jobs)
 
 
 class Account(Protocol):
@@ -288,6 +297,14 @@ class Client:
         if next_token is not None:
             wanted["next_token"] = next_token
         return self._patiently(endpoint, query, wanted, 0, read_counts, self.attempts)
+
+    def jobs(self, endpoint: Endpoint, what: str, **wanted: object) -> tuple[Job, ...]:
+        """The compliance jobs that one of NEW_JOB (`what`: tweets), JOB (an id) and JOBS (tweets) answers with.
+
+        Raises:
+            As `page`.
+        """
+        return self._patiently(endpoint, what, wanted, 0, read_jobs, self.attempts).listed
 
     def _patiently(
         self,

@@ -1,4 +1,5 @@
 -- A tweet held to be inside by its point has it inside the box (one of those the area ever had); edges belong to it.
+-- (Points are null once [content] retention_days have passed.)
 select
     tweets.area,
     tweets.day,
@@ -6,7 +7,7 @@ select
     tweets.longitude,
     tweets.latitude
 from tweets
-where tweets.evidence = 'point' and not exists (
+where tweets.evidence = 'point' and tweets.longitude is not null and not exists (
     select 1
     from areas
     where areas.area = tweets.area

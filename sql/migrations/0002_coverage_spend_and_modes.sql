@@ -119,13 +119,16 @@ create table tombstones (
     id_key text primary key,
     reason text not null,
     source text not null,
-    noted_at timestamptz not null default now()
+    noted_at timestamptz not null default now(),
+    until_milliseconds bigint
 );
 comment on table tombstones is 'Tweets that were deleted here because they are gone there: never stored again. No id stands here, only a keyed hash.';
-comment on column tombstones.id_key is 'Keyed hash of the tweet''s id, 32 hexadecimal digits.';
+comment on column tombstones.id_key is 'Keyed hash of the tweet''s id, or of the author''s where until_milliseconds is there, 32 hexadecimal digits.';
 comment on column tombstones.reason is 'deleted, bounced, protected, suspended, scrub_geo …';
 comment on column tombstones.source is 'Who said so: compliance, or the name of a file.';
 comment on column tombstones.noted_at is 'When.';
+comment on column tombstones.until_milliseconds is
+    'For an author who took the location away from old tweets: from all up to this moment, in milliseconds of tweets'' ids.';
 
 -- a night that the budget stopped has not failed: nothing is wrong, and it goes on by itself
 alter table task_runs drop constraint task_runs_status_check;

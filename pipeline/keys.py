@@ -1,0 +1,43 @@
+"""The key under which ids are hashed, and the hash: authors' ids in what is published, tweets' ids where only a tombstone may stay."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+
+from pipeline.errors import SettingsError
+from pipeline.settings import Settings
+
+
+def author_key(settings: Settings) -> bytes:
+    """The key that author ids are hashed with: GEOBETA_AUTHOR_KEY, else the file author.key in the data folder, made once (0600).
+
+    Raises:
+        SettingsError: the file is empty.
+    """
+    if settings.author_key is not None:
+        return settings.author_key.get_secret_value().encode()
+    path = settings.data / "author.key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        own = path.with_name(f".author.key-{os.getpid()}-{secrets.token_hex(4)}")
+        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(secrets.token_hex(32).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        # a link is made once: of two processes the slower one takes the faster one's key
+        with contextlib.suppress(FileExistsError):
+            os.link(own, path)
+        own.unlink()
+    key = path.read_bytes().strip()
+    if not key:
+        raise SettingsError(f"got the empty file {path}, wanted a key", todo="remove it; a new one is made, and all days are cleaned again")
+    return key
+
+
+def hashed(key: bytes, text: str) -> str:
+    """The first 32 hexadecimal digits of HMAC-SHA256."""
+    return hmac.digest(key, text.encode(), "sha256").hex()[:32]

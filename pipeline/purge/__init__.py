@@ -1,0 +1,166 @@
+"""Deletion that reaches the numbers: tombstones first, then files, then the database, then what was counted and published of them.
+
+Each step finds its work in what is there, so a purge that was killed is ended by the next one, whatever that one is asked for
+(pending.json alone remembers which days were to be restated, and why). Where tweets lie: files.py and rows.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline import faults, storage, tombstones
+from pipeline.progress import Progress, silent
+from pipeline.purge import files, held, pending, restate, rows
+from pipeline.purge.asked import Asked, read
+from pipeline.purge.pending import Day, Pending
+from pipeline.settings import Settings
+
+__all__ = ["Asked", "Report", "held", "read", "run"]
+
+#: Another purge is waited for so long.
+LOCK_WAIT_SECONDS = 3600.0
+#: Below the data folder, where a killed process may have left half of something.
+SWEPT = ("raw", "archives", "tweets", "counts", "tombstones", "purge")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a purge did, or (dry) would do.
+
+    Attributes:
+        asked: tweets, and authors' locations, that the request named.
+        noted: new tombstones.
+        tweets: tweets that were held, in files or the database, and are no more (all versions of one count).
+        pages, extracts, partitions: partitions of pages and archives written again, derived partitions removed.
+        days: days that changed, (area, day) → why their numbers did; "" where none of their numbers did.
+        restated: rows published anew: study → how many.
+        from_rows: days whose files are no more, so that the database's own rows were counted again.
+    """
+
+    asked: int
+    noted: int
+    tweets: int
+    pages: int
+    extracts: int
+    partitions: int
+    days: dict[Day, str]
+    restated: dict[str, int]
+    from_rows: tuple[Day, ...]
+
+
+def run(
+    settings: Settings, asked: Asked, *, source: str, dry: bool = False, full: bool | None = None, progress: Progress = silent
+) -> Report:
+    """Remove what is asked for, and whatever an earlier purge did not get to.
+
+    Args:
+        asked: which tweets; none, to end what was begun.
+        source: who said so, for people: a file's name, or "compliance".
+        dry: find and count only.
+        full: whether the database's tables are written anew, so that nothing stays of the old rows; None: the embedded one's are.
+
+    Raises:
+        AlreadyRunning: another purge, or the extraction of a day that is affected, has been at work for an hour.
+        DatabaseUnavailable, LoadMismatch: see load.py; run again, and it is ended.
+    """
+    with storage.exclusive(settings.data / "locks" / "purge.lock", wait=LOCK_WAIT_SECONDS, what="purge", progress=progress):
+        if dry:
+            return _dry(settings, asked, progress)
+        noted = tombstones.note(settings, asked.tweets, asked.authors, source=source)
+        faults.point("purge.tombstones")
+        for folder in SWEPT:
+            storage.sweep(settings.data / folder)
+        noted += _note_versions(settings, progress)
+        return _remove(settings, asked, noted, full, progress)
+
+
+def _look(settings: Settings, stones: tombstones.Tombstones, progress: Progress) -> tuple[files.Found, rows.Found, dict[int, str]]:
+    """Where tweets that are gone still lie, and the ids of all versions of them."""
+    in_files = files.find(settings, stones, progress=progress)
+    in_rows = rows.find(settings, stones)
+    return in_files, in_rows, {**in_files.versions, **in_rows.versions}
+
+
+def _note_versions(settings: Settings, progress: Progress) -> int:
+    """Put up tombstones for the other versions of edited tweets, and for each tweet of an author whose locations are gone."""
+    noted = 0
+    while True:
+        stones = tombstones.load(settings)
+        *_, versions = _look(settings, stones, progress)
+        new = {number: why for number, why in versions.items() if not stones.gone(number)}
+        if not new:
+            return noted
+        noted += tombstones.note(settings, new, {}, source="versions of the same tweet")
+
+
+def _remove(settings: Settings, asked: Asked, noted: int, full: bool | None, progress: Progress) -> Report:
+    stones = tombstones.load(settings)
+    in_files, in_rows, versions = _look(settings, stones, progress)
+    affected = pending.read(settings)
+    begun = bool(affected.days)
+    for found in (in_files.days, in_rows.days):
+        for day, tweets in found.days.items():
+            affected.add(day, tweets)
+    if affected.days:
+        pending.write(settings, affected)
+    faults.point("purge.pending")
+    files.take_out(settings, stones, in_files, affected, progress=progress)
+    rows.remove(settings, in_rows)
+    faults.point("purge.rows")
+    restated, from_rows = _restate(settings, affected, progress)
+    rows.copy_tombstones(settings)
+    if in_files or in_rows or begun:
+        progress(None, "cleaning the database's files")
+        rows.wipe(settings, full=settings.database_url is None if full is None else full)
+    faults.point("purge.wiped")
+    pending.done(settings)
+    return _report(asked, noted, in_files, versions, affected, restated, from_rows)
+
+
+def _restate(settings: Settings, affected: Pending, progress: Progress) -> tuple[dict[str, int], tuple[Day, ...]]:
+    """Make the affected days again; (rows published anew by study, days that only the database could give)."""
+    since: dict[str, list[Day]] = {}
+    from_rows = []
+    for (area, day), studies in restate.loaded(settings, affected).items():
+        progress(None, f"{area} {day}: counting again")
+        if not restate.day(settings, area, day, studies, progress=progress):
+            from_rows.append((area, day))
+        for study in studies:
+            since.setdefault(study, []).append((area, day))
+    faults.point("purge.restated")
+    restated = {}
+    for study, days in since.items():
+        restated[study] = restate.publish(settings, study, min(day for _, day in days), affected.why(days), progress=progress)
+    return restated, tuple(from_rows)
+
+
+def _dry(settings: Settings, asked: Asked, progress: Progress) -> Report:
+    stones = tombstones.imagined(settings, asked.tweets, asked.authors)
+    in_files, in_rows, versions = _look(settings, stones, progress)
+    affected = Pending()
+    for found in (in_files.days, in_rows.days):
+        for day, tweets in found.days.items():
+            affected.add(day, tweets)
+    return _report(asked, 0, in_files, versions, affected, {}, ())
+
+
+def _report(
+    asked: Asked,
+    noted: int,
+    found: files.Found,
+    versions: dict[int, str],
+    affected: Pending,
+    restated: dict[str, int],
+    from_rows: tuple[Day, ...],
+) -> Report:
+    return Report(
+        asked=len(asked.tweets) + len(asked.authors),
+        noted=noted,
+        tweets=len(versions),
+        pages=len(found.raw),
+        extracts=len(found.extracts),
+        partitions=len(found.derived),
+        days={day: affected.why([day]) for day in sorted(affected.days)},
+        restated=restated,
+        from_rows=from_rows,
+    )

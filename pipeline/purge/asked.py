@@ -1,0 +1,80 @@
+"""What a file asks to delete: ids, one a line; lines of the compliance endpoint; notices of a stream. Told apart by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import documents, formats, streams
+from pipeline.documents import Broken, Lines
+from pipeline.errors import ArchiveError
+from pipeline.formats import Deletion
+from pipeline.progress import Progress, silent
+
+
+@dataclass
+class Asked:
+    """Tweets that have to go.
+
+    Attributes:
+        tweets: id → why, in a word of the compliance endpoint.
+        authors: author's id → id of the last of their tweets that have to go.
+        others: documents that ask for nothing: tweets, other notices.
+        unclear: lines that cannot be read, and notices without a usable id.
+    """
+
+    tweets: dict[int, str] = field(default_factory=dict)
+    authors: dict[str, int] = field(default_factory=dict)
+    others: int = 0
+    unclear: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.tweets or self.authors)
+
+    def add(self, deletion: Deletion) -> None:
+        """Take one."""
+        if deletion.author is None:
+            self.tweets[deletion.tweet_id] = deletion.reason
+        else:
+            self.authors[deletion.author] = max(deletion.tweet_id, self.authors.get(deletion.author, 0))
+
+
+def read(paths: Iterable[Path], *, progress: Progress = silent) -> Asked:
+    """What these files ask for; compressed and packed ones are read as import reads them.
+
+    Raises:
+        ArchiveError: a file cannot be read, or its packing is damaged: what it asks for would not be known whole.
+    """
+    asked = Asked()
+    for path in paths:
+        damages: list[streams.Damage] = []
+        lines = Lines()
+        try:
+            with open(path, "rb") as file:
+                for member in streams.members(file, damages):
+                    for found in documents.read(member.stream, lines):
+                        _take(asked, found)
+                        if lines.total % 20_000 == 0:
+                            progress(None, f"{path.name}: {lines.total:,} lines")
+        except OSError as error:
+            raise ArchiveError(f"cannot read {path}: {error.strerror or error}", todo="check the path and its permissions") from error
+        if damages:
+            raise ArchiveError(
+                f"{path} is damaged at byte {damages[0].offset:,}: {damages[0].reason} ({damages[0].detail})",
+                todo="get the file again, so that nothing it asks for is missed; nothing was removed",
+            )
+    return asked
+
+
+def _take(asked: Asked, found: documents.Found) -> None:
+    if isinstance(found, Broken):
+        asked.unclear += 1
+        return
+    wanted = list(formats.deletions(found.value))
+    for deletion in wanted:
+        if deletion is None:
+            asked.unclear += 1
+        else:
+            asked.add(deletion)
+    asked.others += not wanted

@@ -1,0 +1,186 @@
+"""Tweets that are gone in the database: finding them, taking them out of rows and counts, and leaving no trace on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+import sqlalchemy as sa
+from psycopg2 import sql
+
+from pipeline import database, redaction, tombstones
+from pipeline.purge.pending import Day, Pending
+from pipeline.settings import Settings
+from pipeline.tombstones import Tombstones
+
+#: Tables that may hold a tweet's id or text, and the one that remembers samples of their columns for the planner.
+HOLDING = ("tweets", "tweet_matches", "billed_posts", "task_runs")
+STATISTICS = "pg_statistic"
+
+
+@dataclass
+class Found:
+    """What the database holds of tweets that are gone.
+
+    Attributes:
+        tweets: (area, day) → their ids in `tweets`.
+        matches: (study, day) → their ids in `tweet_matches`.
+        billed: their ids in `billed_posts`.
+        errors: run_id → the error without them, where one named any.
+        versions: ids found in `tweets`, and why they are gone.
+        days: the days whose numbers they change.
+    """
+
+    tweets: dict[Day, list[int]] = field(default_factory=dict)
+    matches: dict[Day, list[int]] = field(default_factory=dict)
+    billed: list[int] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+    versions: dict[int, str] = field(default_factory=dict)
+    days: Pending = field(default_factory=Pending)
+
+    def __bool__(self) -> bool:
+        return bool(self.tweets or self.matches or self.billed or self.errors)
+
+
+def find(settings: Settings, stones: Tombstones) -> Found:
+    """Look through the ids of all tables.
+
+    Raises:
+        DatabaseUnavailable: see pipeline.database.transaction.
+    """
+    found = Found()
+    if not stones:
+        return found
+    with database.transaction(settings, snapshot=True) as connection:
+        for row in _stream(connection, "select area, day, tweet_id, version_id, author_key from tweets"):
+            tweet_id, version_id, author_key = row[2:]
+            why = stones.reason(tweet_id) or (stones.reason(version_id) if version_id != tweet_id else None)
+            if why is None and stones.scrubbed_key(author_key, tweet_id):
+                why = tombstones.SCRUBBED
+            if why is not None:
+                found.tweets.setdefault((row[0], row[1]), []).append(tweet_id)
+                found.versions |= {tweet_id: why, version_id: why}
+                found.days.add((row[0], row[1]), {stones.name(tweet_id): why})
+        areas = {row.study: row.area for row in connection.execute(sa.text("select study, area from studies order by first_seen"))}
+        for study, day, tweet_id in _stream(connection, "select study, day, tweet_id from tweet_matches"):
+            if stones.gone(tweet_id):
+                found.matches.setdefault((study, day), []).append(tweet_id)
+                if study in areas:
+                    found.days.add((areas[study], day), {})
+        found.billed = [post for (post,) in _stream(connection, "select post_id from billed_posts") if stones.gone(post)]
+        for run_id, error in _stream(connection, "select run_id, error from task_runs where error ~ '[0-9]{10}'"):
+            if (said := redaction.words(error, stones)) != error:
+                found.errors[run_id] = str(said)
+    return found
+
+
+def _stream(connection: sa.Connection, statement: str) -> Iterable[Any]:
+    return connection.execution_options(yield_per=20_000).execute(sa.text(statement))
+
+
+def copy_tombstones(settings: Settings) -> None:
+    """Bring the table of tombstones up to date with the files, for whoever looks there."""
+    rows = [
+        {
+            "key": line.get("tweet") or line.get("author"),
+            "reason": line["reason"],
+            "source": line["source"],
+            "at": line["noted_at"],
+            "until": line.get("until"),
+        }
+        for line in tombstones.lines(settings)
+    ]
+    if not rows:
+        return
+    with database.transaction(settings) as connection:
+        connection.execute(
+            sa.text(
+                "insert into tombstones (id_key, reason, source, noted_at, until_milliseconds) values (:key, :reason, :source, :at, :until)"
+                " on conflict (id_key) do update set until_milliseconds = excluded.until_milliseconds"
+                " where tombstones.until_milliseconds < excluded.until_milliseconds"
+            ),
+            rows,
+        )
+
+
+def remove(settings: Settings, found: Found) -> None:
+    """Delete what was found, and take it out of the counts of its day, all at once: the tables agree whatever comes after.
+
+    Where the day's files are there it is made again from them; where they are no more, this is all there is to do.
+    """
+    with database.transaction(settings) as connection:
+        for (area, day), ids in sorted(found.tweets.items()):
+            database.lock(connection, "tweets", area, day)
+            _subtract(connection, {"area": area, "day": day, "ids": ids})
+        for (study, day), ids in found.matches.items():
+            given = {"study": study, "day": day, "ids": ids}
+            connection.execute(sa.text("delete from tweet_matches where study = :study and day = :day and tweet_id = any(:ids)"), given)
+        connection.execute(sa.text("delete from billed_posts where post_id = any(:ids)"), {"ids": found.billed})
+        for run_id, error in found.errors.items():
+            connection.execute(sa.text("update task_runs set error = :error where run_id = :run"), {"error": error, "run": run_id})
+
+
+#: What was counted of these tweets, by study and author.
+_COUNTED = """
+    select asked.study, author_key, count(*) as trials, count(tweet_matches.tweet_id) as matches
+    from (select distinct study from studies where area = :area) as asked
+    join daily_counts on daily_counts.study = asked.study
+    join tweets on tweets.area = :area and tweets.day = daily_counts.day
+    left join tweet_matches on (tweet_matches.study, tweet_matches.day, tweet_matches.tweet_id) = (asked.study, tweets.day, tweets.tweet_id)
+    where daily_counts.day = :day and daily_counts.basis <> 'counts' and not is_retweet and tweets.tweet_id = any(:ids)
+    group by asked.study, author_key"""
+
+_SUBTRACT = (
+    f"""update author_counts as old set trials = old.trials - gone.trials, matches = old.matches - gone.matches from ({_COUNTED}) as gone
+    where old.study = gone.study and old.day = :day and old.author_key is not distinct from gone.author_key
+        and old.trials >= gone.trials and old.matches >= gone.matches""",
+    "delete from author_counts where day = :day and trials = 0 and study in (select study from studies where area = :area)",
+    """update daily_counts set retweets = greatest(0, retweets - (
+        select count(*) from tweets where area = :area and day = :day and is_retweet and tweet_id = any(:ids)
+    )), (trials, matches, authors) = (
+        select coalesce(sum(trials), 0), coalesce(sum(matches), 0), count(author_key)
+        from author_counts where (study, day) = (daily_counts.study, daily_counts.day)
+    ) where day = :day and basis <> 'counts' and study in (select study from studies where area = :area)""",
+    """update partitions set rows = (select count(*) from author_counts where (study, day) = (name, partitions.day))
+    where dataset = 'counts' and day = :day and name in (select study from studies where area = :area)""",
+    """delete from tweet_matches where day = :day and tweet_id = any(:ids) and study in (select study from studies where area = :area)""",
+    "delete from tweets where area = :area and day = :day and tweet_id = any(:ids)",
+    """update partitions set rows = (select count(*) from tweets where (area, day) = (name, partitions.day))
+    where dataset = 'tweets' and day = :day and name = :area""",
+)
+
+
+def _subtract(connection: sa.Connection, given: dict[str, Any]) -> None:
+    """Take tweets (area, day, ids) out of their table and out of the counts of every study that counted them."""
+    for statement in _SUBTRACT:
+        connection.execute(sa.text(statement), given)
+
+
+def wipe(settings: Settings, *, full: bool) -> None:
+    """Clean the tables' files after deletions. `full`: write them anew, and leave nothing of the old ones, nor in the write-ahead log.
+
+    The embedded server keeps no old log (wal_recycle is off there), so a switch and a checkpoint remove it. Of a server of one's own the
+    log, its archive, replicas and backups are its owner's.
+
+    Raises:
+        DatabaseUnavailable: see pipeline.database.transaction.
+    """
+    ours = settings.database_url is None
+    how = sql.SQL("vacuum (full, analyze) {}") if full else sql.SQL("vacuum (analyze) {}")
+    commands = [how.format(sql.Identifier(table)) for table in HOLDING]
+    if ours:
+        # ANALYZE has just replaced the samples that it took of the columns: the old rows of those go too
+        commands += [sql.SQL("vacuum full {}").format(sql.Identifier(STATISTICS))]
+        commands += [sql.SQL(command) for command in ("checkpoint", "select pg_switch_wal()", "checkpoint")]
+    with database.typed_errors():
+        connection = psycopg2.connect(database.libpq_url(settings), application_name="geobeta")
+        try:
+            # none of these runs inside a transaction
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                for command in commands:
+                    cursor.execute(command)
+        finally:
+            connection.close()
