@@ -381,13 +381,16 @@ def test_lines_fit_a_terminal_of_80_columns() -> None:
 
 
 def test_without_a_token_the_sandbox_is_asked_and_nothing_is_paid(installation: Installation) -> None:
-    """Its own server here, marked as one: the answers are said to be made up."""
+    """Its own server here, marked as one: the answers are said to be made up. No limit holds then, and the ledger stays empty."""
+    installation.write(settings="[x]\nmax_posts_per_day = 5\n")
     del installation.environ["X_BEARER_TOKEN"]
     installation.api.headers["x-geobeta-synthetic"] = "true"
     found = {finding.check: finding for finding in installation.examine()}
     assert "made up" in found["token"].what
     assert found["paid"].what == "nothing: it is made up"
     assert [each for each in found.values() if each.state in ("fault", "warning")] == []
+    assert "no limit holds" in found["budget"].what
+    assert len(installation.api.seen) == 1
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def make(make_settings: Make, api: ScriptedServer) -> Make:
 
 def night(settings: Settings, *listed: tuple[str, str, date], ask: bool = True, up_to: float = 1.0) -> tuple[list[Estimate], float]:
     """The estimates of these steps, the day's tweets if none is given."""
-    build = (lambda: client.build(settings, account=spend.Account(settings, "plan"))) if ask else None
+    build = (lambda: client.build(settings, account=spend.account(settings, "plan"))) if ask else None
     return estimate.night(settings, listed or (("ExtractTweets", AREA, DAY),), now=NOW, build=build, up_to=up_to)
 
 
@@ -193,10 +193,13 @@ SPENT = spend.Spent(DAY, 900, 4.5, 9_000, 45.0, 50, 0.25)
 def test_what_is_left_of_the_budget_pays_the_night_or_stops_it(
     make_settings: Make, limits: str, left: tuple[int | None, float | None], stops: str
 ) -> None:
-    """250 posts, $1.25, after 950 posts and $45.25 that are spent or on their way."""
-    settings = make_settings(database=False, settings=f"[x]\n{limits}\n")
-    told = estimate.budget(settings, SPENT, [Estimate(AREA, DAY, "search/recent", ("q",), "counted", 250, 3)])
+    """250 posts, $1.25, after 950 posts and $45.25 that are spent or on their way; without a token nothing is paid, and nothing stops."""
+    settings = make_settings(database=False, settings=f"[x]\n{limits}\n", X_BEARER_TOKEN="a-token")
+    told_of_a_day = Estimate(AREA, DAY, "search/recent", ("q",), "counted", 250, 3)
+    told = estimate.budget(settings, SPENT, [told_of_a_day])
     assert (told.posts, told.dollars, told.stops) == (left[0], left[1] if left[1] is None else pytest.approx(left[1]), stops)
+    made_up = settings.model_copy(update={"bearer_token": None})
+    assert estimate.budget(made_up, SPENT, [told_of_a_day]) == estimate.Budget(None, None, "")
 
 
 def test_a_budget_that_is_used_up_is_not_passed_by_asking(make: Make, api: ScriptedServer) -> None:

@@ -91,7 +91,7 @@ def words(settings: Settings, estimates: Sequence[Estimate], left: Budget, unask
         dollars = sum(each.dollars or 0.0 for each in told)
         part = f" for {len(told)} of {len(estimates)} days" if len(told) < len(estimates) else ""
         lines.append(f"In all{part}: about {requests:,} requests, {posts:,} posts, {usd(dollars)} by X's price list{made_up}.")
-    lines.append(_budget(left))
+    lines.append("Budget: nothing is paid, so no limit holds." if settings.synthetic else _budget(left))
     if unasked:
         lines.append(f"X was not asked about every day: that would cost {usd(unasked)} more (--ask-up-to); ~ is reckoned from other days.")
     for why in dict.fromkeys(each.why for each in estimates if each.posts is None and each.why):
