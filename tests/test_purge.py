@@ -210,6 +210,22 @@ def test_what_others_say_of_it_loses_its_id(make_settings: Make) -> None:
     assert needles_found(haystack(settings), [gone], [words(0)]) == []
 
 
+def test_a_place_that_another_page_lacks_stays(make_settings: Make) -> None:
+    """X does not always include a place twice: a tweet of another page would be nowhere without it."""
+    settings = make_settings()
+    put_pages(
+        settings,
+        "mexico-city",
+        DAY,
+        make_page(post(1, geo={"place_id": "00place1"})),
+        make_page(post(0, geo={"place_id": "00place1"}), places=[]),
+    )
+    bring(settings, [DAY])
+    assert numbers(settings, DAY)[:2] == (2, 1)
+    purge.run(settings, asked(number_of(1)), source="test")
+    assert numbers(settings, DAY)[:2] == (1, 1)
+
+
 def test_an_author_takes_the_locations_away(archived: Settings, tmp_path: Path) -> None:
     """scrub_geo: all tweets of the author up to that one go, later ones stay; a later import keeps to it."""
     notice = tmp_path / "notices.jsonl"

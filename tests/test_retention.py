@@ -82,7 +82,7 @@ def test_nobody_counts_what_is_gone(settings: Settings, make_settings: Make) -> 
         count.run(other, "traffic", DAY)
     # by another policy an archive holds what is left of it
     policy = settings.model_copy(update={"areas": {CITY: settings.area(CITY).model_copy(update={"largest_place": 9.0})}})
-    with pytest.raises(MissingData, match="removed after retention_days|no imported archive holds a tweet of 2026-11-05"):
+    with pytest.raises(MissingData, match=r"removed after retention_days|no imported archive holds a tweet of 2026-11-05"):
         clean.run(policy, CITY, DAY)
 
 
