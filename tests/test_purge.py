@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,8 +11,24 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from pipeline import checks, clean, count, database, extract, importing, load, posterior, purge, storage, tombstones
+from pipeline import (
+    checks,
+    clean,
+    count,
+    cursor,
+    database,
+    days,
+    extract,
+    importing,
+    load,
+    posterior,
+    purge,
+    raw,
+    storage,
+    tombstones,
+)
 from pipeline.settings import Settings
+from pipeline.walks import Walk
 from tests import posts
 from tests.fetched import put_pages
 from tests.posts import NOON, lines, make_page, make_place, make_post, make_tweet, snowflake
@@ -210,6 +225,22 @@ def test_what_others_say_of_it_loses_its_id(make_settings: Make) -> None:
     assert needles_found(haystack(settings), [gone], [words(0)]) == []
 
 
+def test_a_place_that_another_page_lacks_stays(make_settings: Make) -> None:
+    """X does not always include a place twice: a tweet of another page would be nowhere without it."""
+    settings = make_settings()
+    put_pages(
+        settings,
+        "mexico-city",
+        DAY,
+        make_page(post(1, geo={"place_id": "00place1"})),
+        make_page(post(0, geo={"place_id": "00place1"}), places=[]),
+    )
+    bring(settings, [DAY])
+    assert numbers(settings, DAY)[:2] == (2, 1)
+    purge.run(settings, asked(number_of(1)), source="test")
+    assert numbers(settings, DAY)[:2] == (1, 1)
+
+
 def test_an_author_takes_the_locations_away(archived: Settings, tmp_path: Path) -> None:
     """scrub_geo: all tweets of the author up to that one go, later ones stay; a later import keeps to it."""
     notice = tmp_path / "notices.jsonl"
@@ -317,13 +348,16 @@ def test_an_unfinished_extraction_loses_the_tweet_too(make_settings: Make) -> No
     final = extract.partition(settings, "mexico-city", DAY)
     partial = final.with_name(f"{final.name}.partial")
     final.rename(partial)
-    listed = storage.read_json(partial / "manifest.json")["pages"]
+    window = (at(-600), at(600))
+    listed = [{**page, "until_id": None, "span": []} for page in storage.read_json(partial / "manifest.json")["pages"]]
     (partial / "manifest.json").unlink()
-    cursor = {"endpoint": "search/recent", "queries": ["q"], "pages": listed, "oldest_id": number_of(0), "until_id": number_of(0)}
-    storage.write_json(partial / "cursor.json", cursor)
+    walk = Walk(0, *window, until_id=number_of(0), oldest_id=number_of(0))
+    cursor.Cursor("search/recent", ["q"], [walk], "night", pages=listed).save(partial)
     purge.run(settings, asked(number_of(0)), source="test")
-    left = json.loads((partial / "cursor.json").read_bytes())
-    assert (left["until_id"], left["oldest_id"]) == (number_of(0) + 1, number_of(0) + 1)
+    left = cursor.load(partial, days.Window(*window))
+    assert left is not None
+    assert (left.walks[0].until_id, left.walks[0].oldest_id) == (number_of(0) + 1, number_of(0) + 1)
+    assert len(raw.read_page(partial / left.pages[0]["file"], left.pages[0])["data"]) == 1
     assert needles_found(haystack(settings), [number_of(0)], [words(0)]) == []
 
 

@@ -241,7 +241,7 @@ def _take_from_pages(settings: Settings, folder: Path, pages: list[Path], stones
             content = redaction.state(content, stones)
             for page in content.get("pages", ()):
                 page |= renamed.get(page["file"], {})
-            if renamed and "pages" in content:
+            if renamed and state.name == "manifest.json":
                 # where nothing but a mention of a tweet went, the pages are others all the same
                 content["purged"] = content.get("purged", 0) + max(removed, 1)
             storage.write_json(state, content)

@@ -277,7 +277,9 @@ def _overview(path: Path) -> _Overview:
     extent = content.get("extent")
     extent = None if extent is None else tuple(extent)
     expired = datetime.fromisoformat(content["expired_before"]) if content.get("expired_before") else None
-    searches, heard = tuple(content.get("searches", ())), content["stored"] + content.get("expired", 0)
+    # what was taken out since was heard all the same
+    heard = content["stored"] + content.get("expired", 0) + content.get("deleted", 0)
+    searches = tuple(content.get("searches", ()))
     return _Overview(identity, content["minutes"], heard, extent, searches, content.get("purged", {}), expired)
 
 
