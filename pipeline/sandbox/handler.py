@@ -112,11 +112,10 @@ class Handler(BaseHTTPRequestHandler):
         except Exception as error:
             self._send(500, problems.problem("Internal Server Error", f"the sandbox has a fault: {error!r}", 500))
             return
-        if reply.wire is not None and reply.wire.kind == "hang":
-            if self._leaves_within(reply.wire.seconds):
-                service.book(reply, delivered=False)
-                self.close_connection = True
-                return
+        if reply.wire is not None and reply.wire.kind == "hang" and self._leaves_within(reply.wire.seconds):
+            service.book(reply, delivered=False)
+            self.close_connection = True
+            return
         service.book(reply)
         self._go_out(reply)
 
