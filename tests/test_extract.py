@@ -429,3 +429,23 @@ def test_a_box_too_large_to_be_asked_for_is_refused_by_name(real: Callable[..., 
     areas = '[globe]\nbox = "-180,-90,180,90"\ntimezone = "UTC"\n'
     with pytest.raises(SettingsError, match=r"areas\.toml, \[globe\]: .*122,259 circles"):
         extract.revision(real(areas=areas, studies=""), "globe")
+
+
+def test_an_extraction_that_an_older_version_began_goes_on_at_its_page(api: ScriptedServer, real: Callable[..., Settings]) -> None:
+    """Its cursor named the query it was in, not walks."""
+    settings = real(areas=WIDE, studies="")
+    api.script = {8: Reply(status=402, document={})}
+    with pytest.raises(PaymentRequired):
+        extract.run(settings, "wide", DAY, now=NOW)
+    folder = extract.partition(settings, "wide", DAY)
+    path = folder.with_name(f"{folder.name}.partial") / "cursor.json"
+    cursor = json.loads(path.read_text())
+    walk = cursor["walks"][0]
+    old = {name: cursor[name] for name in ("endpoint", "queries", "synthetic", "waits")}
+    old |= {"query": walk["query"], **{name: walk[name] for name in ("next_token", "until_id", "oldest_id")}}
+    old["pages"] = [{name: value for name, value in page.items() if name != "span"} for page in cursor["pages"]]
+    path.write_text(json.dumps(old))
+    manifest = extract.run(settings, "wide", DAY, now=NOW)
+    assert texts(settings, "wide") == ALL_TEXTS * len(manifest["queries"])
+    assert manifest["requests"] == len(manifest["pages"]) + 1
+    assert manifest["coverage"] == 1.0

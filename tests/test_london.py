@@ -21,8 +21,9 @@ LATER = datetime(2026, 11, 1, tzinfo=UTC)
 
 @pytest.fixture
 def london(london_server: LondonServer, make_settings: Callable[..., Settings]) -> Settings:
-    """Settings with the recorded box as an area, and the replaying server."""
-    return make_settings(areas=AREAS, studies="", database=False, X_BEARER_TOKEN="token", X_BASE_URL=london_server.url)
+    """Settings with the recorded box as an area, and the replaying server; no counts were recorded."""
+    given = {"X_BEARER_TOKEN": "token", "X_BASE_URL": london_server.url}
+    return make_settings(areas=AREAS, studies="", settings="[x]\nask_counts = false\n", database=False, **given)
 
 
 def extracted(settings: Settings, day: date) -> list[dict[str, Any]]:
