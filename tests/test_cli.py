@@ -70,7 +70,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     said = capsys.readouterr().out
-    assert all(f"\n    {command} " in said for command in COMMANDS)
+    # a long name has the line to itself, and its help below
+    assert [command for command in COMMANDS if f"\n    {command} " not in said and f"\n    {command}\n" not in said] == []
 
 
 def test_help_and_the_database_s_address_import_no_pandas() -> None:

@@ -27,6 +27,7 @@ from pipeline import (
     storage,
     tombstones,
 )
+from pipeline.cli import main
 from pipeline.settings import Settings
 from pipeline.walks import Walk
 from tests import posts
@@ -374,3 +375,24 @@ def test_an_error_in_the_run_ledger_loses_the_id(archived: Settings) -> None:
     purge.run(archived, asked(number_of(0)), source="test")
     with database.transaction(archived) as reading:
         assert reading.scalar(sa.text("select error from task_runs")) == "until_id=0 was refused"
+
+
+def test_the_command_tells_what_it_did(
+    archived: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was asked, what was held, which days change; a line that cannot be read is no reason to leave the others, and ends with 1."""
+    assert archived.database_url is not None
+    given = {"GEOBETA_CONFIG": archived.config, "GEOBETA_DATA": archived.data, "GEOBETA_AUTHOR_KEY": "a key for tests only"}
+    for name, value in {**given, "DATABASE_URL": archived.database_url.get_secret_value()}.items():
+        monkeypatch.setenv(name, str(value))
+    path = tmp_path / "ids.txt"
+    path.write_text(f"{number_of(0)}\n{number_of(1)}\n{number_of(50)}\nno id\n")
+    assert main(["purge", "--ids", str(path), "--dry-run"]) == 1
+    assert "would be removed: 2 tweets" in capsys.readouterr().out
+    assert main(["purge", "--notices", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "asked for: 3 tweets" in said
+    assert "WARNING: 1 line cannot be read" in said
+    assert "mexico-city 2026-11-05: 2 tweets deleted by their authors" in said
+    assert "restated: traffic: 2 published days" in said
+    assert numbers(archived, NEXT) == (10, 5, 18, 9)

@@ -70,51 +70,63 @@ def run(
         faults.point("purge.tombstones")
         for folder in SWEPT:
             storage.sweep(settings.data / folder)
-        noted += _note_versions(settings, progress)
-        return _remove(settings, asked, noted, full, progress)
+        further, found = _note_versions(settings, progress)
+        return _remove(settings, asked, noted + further, found, full, progress)
 
 
-def _look(settings: Settings, stones: tombstones.Tombstones, progress: Progress) -> tuple[files.Found, rows.Found, dict[int, str]]:
+@dataclass(frozen=True)
+class _Found:
     """Where tweets that are gone still lie, and the ids of all versions of them."""
-    in_files = files.find(settings, stones, progress=progress)
-    in_rows = rows.find(settings, stones)
-    return in_files, in_rows, {**in_files.versions, **in_rows.versions}
+
+    stones: tombstones.Tombstones
+    files: files.Found
+    rows: rows.Found
+
+    @property
+    def versions(self) -> dict[int, str]:
+        """Their ids, and why they are gone."""
+        return self.files.versions | self.rows.versions
+
+    def add_days(self, affected: Pending) -> Pending:
+        """The days whose numbers they change."""
+        for found in (self.files.days, self.rows.days):
+            for day, tweets in found.days.items():
+                affected.add(day, tweets)
+        return affected
 
 
-def _note_versions(settings: Settings, progress: Progress) -> int:
+def _look(settings: Settings, stones: tombstones.Tombstones, progress: Progress) -> _Found:
+    return _Found(stones, files.find(settings, stones, progress=progress), rows.find(settings, stones))
+
+
+def _note_versions(settings: Settings, progress: Progress) -> tuple[int, _Found]:
     """Put up tombstones for the other versions of edited tweets, and for each tweet of an author whose locations are gone."""
     noted = 0
     while True:
-        stones = tombstones.load(settings)
-        *_, versions = _look(settings, stones, progress)
-        new = {number: why for number, why in versions.items() if not stones.gone(number)}
+        found = _look(settings, tombstones.load(settings), progress)
+        new = {number: why for number, why in found.versions.items() if not found.stones.gone(number)}
         if not new:
-            return noted
+            return noted, found
         noted += tombstones.note(settings, new, {}, source="versions of the same tweet")
 
 
-def _remove(settings: Settings, asked: Asked, noted: int, full: bool | None, progress: Progress) -> Report:
-    stones = tombstones.load(settings)
-    in_files, in_rows, versions = _look(settings, stones, progress)
-    affected = pending.read(settings)
-    begun = bool(affected.days)
-    for found in (in_files.days, in_rows.days):
-        for day, tweets in found.days.items():
-            affected.add(day, tweets)
-    if affected.days:
+def _remove(settings: Settings, asked: Asked, noted: int, found: _Found, full: bool | None, progress: Progress) -> Report:
+    affected = found.add_days(pending.read(settings))
+    todo = bool(found.files or found.rows or pending.path(settings).exists())
+    if todo:
         pending.write(settings, affected)
     faults.point("purge.pending")
-    files.take_out(settings, stones, in_files, affected, progress=progress)
-    rows.remove(settings, in_rows)
+    files.take_out(settings, found.stones, found.files, affected, progress=progress)
+    rows.remove(settings, found.rows)
     faults.point("purge.rows")
     restated, from_rows = _restate(settings, affected, progress)
     rows.copy_tombstones(settings)
-    if in_files or in_rows or begun:
+    if todo:
         progress(None, "cleaning the database's files")
         rows.wipe(settings, full=settings.database_url is None if full is None else full)
     faults.point("purge.wiped")
     pending.done(settings)
-    return _report(asked, noted, in_files, versions, affected, restated, from_rows)
+    return _report(asked, noted, found, affected, restated, from_rows)
 
 
 def _restate(settings: Settings, affected: Pending, progress: Progress) -> tuple[dict[str, int], tuple[Day, ...]]:
@@ -135,20 +147,14 @@ def _restate(settings: Settings, affected: Pending, progress: Progress) -> tuple
 
 
 def _dry(settings: Settings, asked: Asked, progress: Progress) -> Report:
-    stones = tombstones.imagined(settings, asked.tweets, asked.authors)
-    in_files, in_rows, versions = _look(settings, stones, progress)
-    affected = Pending()
-    for found in (in_files.days, in_rows.days):
-        for day, tweets in found.days.items():
-            affected.add(day, tweets)
-    return _report(asked, 0, in_files, versions, affected, {}, ())
+    found = _look(settings, tombstones.imagined(settings, asked.tweets, asked.authors), progress)
+    return _report(asked, 0, found, found.add_days(Pending()), {}, ())
 
 
 def _report(
     asked: Asked,
     noted: int,
-    found: files.Found,
-    versions: dict[int, str],
+    found: _Found,
     affected: Pending,
     restated: dict[str, int],
     from_rows: tuple[Day, ...],
@@ -156,10 +162,10 @@ def _report(
     return Report(
         asked=len(asked.tweets) + len(asked.authors),
         noted=noted,
-        tweets=len(versions),
-        pages=len(found.raw),
-        extracts=len(found.extracts),
-        partitions=len(found.derived),
+        tweets=len(found.versions),
+        pages=len(found.files.raw),
+        extracts=len(found.files.extracts),
+        partitions=len(found.files.derived),
         days={day: affected.why([day]) for day in sorted(affected.days)},
         restated=restated,
         from_rows=from_rows,

@@ -315,7 +315,9 @@ def _made_of(settings: Settings, affected: Pending) -> Iterator[Path]:
     """Partitions of these days, in every revision."""
     areas = {area for area, _ in affected.days}
     for area, day in affected.days:
-        yield from (settings.data / "tweets" / f"area={area}").glob(f"date={day}/revision=*")
+        found = (settings.data / "tweets" / f"area={area}").glob(f"date={day}/revision=*")
+        # one that is empty since retention_days says so, and cannot be made again
+        yield from (folder for folder in found if (folder / "tweets.parquet").exists())
     for folder in (settings.data / "counts").glob("study=*/date=*/revision=*"):
         day = date.fromisoformat(folder.parts[-2].removeprefix("date="))
         if any((area, day) in affected.days for area in areas):
