@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -96,12 +97,19 @@ def test_a_box_of_300_km_gets_what_is_inside(make_settings: Callable[..., Settin
     kept = pq.read_table(clean.partition(conf, "valleys", day) / "tweets.parquet", columns=["tweet_id"])["tweet_id"].to_pylist()
     assert len(set(kept)) == len(kept)
     assert set(kept) <= wanted
-    grid = naive_grid(conf.area("valleys").box)
-    naive = len(found_by(world, grid, day, conf, now) & wanted) / len(wanted)
+    grid, circles = naive_grid(conf.area("valleys").box), extract.clauses(conf.area("valleys"))
+    shares = {
+        (rule, name): len(found_by(replace(world, containment=rule), asked, day, conf, now) & wanted) / len(wanted)
+        for rule in ("recorded", "documented")
+        for name, asked in (("circles", circles), ("grid", grid))
+    }
     with capsys.disabled():
         print(
-            f"\n300 km box: {len(wanted):,} tweets inside; {len(extract.clauses(conf.area('valleys')))} circles in"
-            f" {len(manifest['queries'])} queries got {len(kept) / len(wanted):.2%};"
-            f" a naive grid of {len(grid)} boxes gets {naive:.2%}"
+            f"\n300 km box, {len(wanted):,} tweets inside: {len(circles)} circles in {len(manifest['queries'])} queries got"
+            f" {len(kept) / len(wanted):.2%}; a naive grid of {len(grid)} boxes gets {shares['recorded', 'grid']:.2%}. Were a place found"
+            f" only where it lies wholly inside a clause: circles {shares['documented', 'circles']:.1%}, grid"
+            f" {shares['documented', 'grid']:.1%}"
         )
     assert len(kept) >= ENOUGH * len(wanted)
+    assert shares["documented", "circles"] > shares["documented", "grid"]
+    assert len(circles) < len(grid) / 2
