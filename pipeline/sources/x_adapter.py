@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import ipaddress
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -147,3 +150,23 @@ def header(headers: Mapping[str, str], name: str) -> float | None:
         return float(headers[name])
     except (KeyError, ValueError):
         return None
+
+
+def keep_pace(path: Path, spacing: float) -> None:
+    """Wait until `spacing` seconds have passed since any process on this machine last passed here with this file.
+
+    The file holds the monotonic clock's reading, which all processes of one boot share.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        try:
+            last = float(stream.read())
+        except ValueError:
+            last = 0.0
+        # a reading in the future is from before a restart of the machine
+        time.sleep(min(max(last + spacing - time.monotonic(), 0.0), spacing))
+        stream.seek(0)
+        stream.truncate()
+        stream.write(repr(time.monotonic()))

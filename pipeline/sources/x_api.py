@@ -6,7 +6,6 @@ Every oddity below comes from shared facts (x-api.md) or from tweepy 4.17's sour
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from pipeline.days import Window
 from pipeline.errors import BudgetReached, MissingData, PipelineError, SettingsError, TransientError
 from pipeline.progress import Progress, silent
 from pipeline.sources import x_answers
-from pipeline.sources.x_adapter import HOST, Adapter, hush
+from pipeline.sources.x_adapter import HOST, Adapter, hush, keep_pace
 from pipeline.sources.x_jobs import Job, Jobs, read_jobs
 from pipeline.sources.x_pages import Bucket, Counts, Page, read, read_counts
 
@@ -392,26 +391,6 @@ class Client:
             if seconds - left > 1:
                 self.progress(None, f"waiting for X: {left:.0f} s left")
             time.sleep(min(left, 15.0))
-
-
-def keep_pace(path: Path, spacing: float) -> None:
-    """Wait until `spacing` seconds have passed since any process on this machine last passed here with this file.
-
-    The file holds the monotonic clock's reading, which all processes of one boot share.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.seek(0)
-        try:
-            last = float(stream.read())
-        except ValueError:
-            last = 0.0
-        # a reading in the future is from before a restart of the machine
-        time.sleep(min(max(last + spacing - time.monotonic(), 0.0), spacing))
-        stream.seek(0)
-        stream.truncate()
-        stream.write(repr(time.monotonic()))
 
 
 def _leave(request: requests.PreparedRequest) -> requests.PreparedRequest:
