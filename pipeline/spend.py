@@ -92,8 +92,11 @@ class Account:
     #: endpoint → the reservation of the request that is on its way, and its posts
     _reserved: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def before(self, endpoint: str, posts_at_most: int) -> None:
+    def before(self, endpoint: str, posts_at_most: int, request: str = "") -> None:
         """Reserve what the next request may cost.
+
+        Args:
+            request: what it asks for: a killed run's reservation gives way to the same request only, for of any other nobody knows the end.
 
         Raises:
             BudgetReached: that could pass a limit; nothing is reserved, and the request must not be sent.
@@ -101,7 +104,10 @@ class Account:
         """
         now = self.clock()
         self._settle()
-        name, cost = self._name(endpoint, now.date()), dollars(endpoint, requests=1, posts=posts_at_most)
+        name, cost = (
+            digest("reservation", self.purpose, endpoint, now.date(), request, length=24),
+            dollars(endpoint, requests=1, posts=posts_at_most),
+        )
         with database.transaction(self.settings) as connection:
             database.lock(connection, "spend")
             self._refuse_over(_spent(connection, now.date(), but=name), posts_at_most, cost, now)
@@ -136,10 +142,6 @@ class Account:
             self._settle()
         except DatabaseUnavailable as error:
             logger.warning("what %s cost could not be entered, and follows: %s", self.purpose, error.what)
-
-    def _name(self, endpoint: str, day: date) -> str:
-        # the same name for the same step of a later run: its reservation takes the place of a killed one's
-        return digest("reservation", self.purpose, endpoint, day, length=24)
 
     def _settle(self) -> None:
         if not self._unsettled:

@@ -164,6 +164,25 @@ def test_an_answer_that_cannot_be_read_counts_at_its_most_until_it_is_asked_agai
     assert spend.spent(conf, clock.now).reserved_posts_day == 0
 
 
+def test_a_page_whose_entry_was_lost_counts_at_its_most(make_settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bought while the ledger did not answer, and the process ended: the next run's next page does not take its reservation away."""
+    conf, clock = make_settings(), Clock()
+    paying = account(conf, clock=clock)
+    paying.before("search/recent", 100, "page 1")
+    with monkeypatch.context() as patch:
+
+        def gone(*_: object, **__: object) -> None:
+            raise DatabaseUnavailable("the database said: gone", todo="wait")
+
+        patch.setattr(database, "transaction", gone)
+        paying.after("search/recent", range(10), True)
+    again = account(conf, clock=clock)
+    again.before("search/recent", 100, "page 2")
+    again.after("search/recent", range(10, 30), True)
+    found = spend.spent(conf, clock.now)
+    assert (found.posts_day, found.reserved_posts_day) == (20, 100)
+
+
 @pytest.mark.parametrize("limit", ["max_posts_per_day = 99", "max_usd_per_month = 0.49"])
 def test_a_limit_below_one_page_is_no_matter_of_waiting(make_settings: Make, limit: str) -> None:
     """No later day pays for it either: it says which line to change instead of to wait."""
