@@ -46,8 +46,8 @@ TUNED = f"[x]\npage_size = {PAGE}\nattempts = 4\ntimeout_seconds = 0.5\nanswer_s
 SEEDS, CHUNKS = 200, 10
 #: Seconds to the reset of a 429: as far as X's can be.
 RESET = 840.0
-#: Seconds to the next try after any other failure (docs/runbook.md), and what rounding and the requests themselves take.
-BACKOFF, SLACK = 60.0, 3.0
+#: Seconds to the next try after any other failure at most (x_api.Client), and what rounding and a busy machine add.
+BACKOFF, SLACK = 60.0, 20.0
 
 #: What may stop a night, by the fault that stopped it.
 STOPS: dict[str, type[PipelineError]] = {
