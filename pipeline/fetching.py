@@ -144,7 +144,7 @@ class Fetching:
         known = [walks.hole(entry) for entry in before["holes"]]
         spans = [hole for hole in known if hole.refetch]
         at = Cursor(before["endpoint"], list(before["queries"]), [], self.night, synthetic=before["synthetic"])
-        at.sample = before.get("sample")
+        at.sample, at.expected = before.get("sample"), [entry["expected"] for entry in before["hours"]]
         at.first = 1 + max((int(page["file"][5:10]) for page in before["pages"]), default=0)
         at.walks = walks.over(range(len(at.queries)), [hole.window for hole in spans])
         misses = {(hole.window, query) for hole in spans for query in hole.queries or range(len(at.queries))}
@@ -333,7 +333,7 @@ class Fetching:
                 x_api.ENDPOINTS[at.endpoint],
                 at.queries[walk.query],
                 walk.window,
-                page_size=self.settings.x.page_size,
+                page_size=self._page_size(at, walk),
                 next_token=walk.next_token,
                 until_id=walk.until_id,
                 attempts=min(CAREFUL_ATTEMPTS, self.settings.x.attempts) if walk.hours or self.shaken else None,
@@ -347,6 +347,13 @@ class Fetching:
                 told = at.trouble.setdefault(number, {"waits": 0, "wait_seconds": 0.0, "errors": 0})
                 for name, more in (("waits", count), ("wait_seconds", seconds), ("errors", errors)):
                     told[name] += more
+
+    def _page_size(self, at: Cursor, walk: Walk) -> int | None:
+        """Of a slice no more than it may well hold: a budget has to have room for a whole page. The same for all pages of a walk."""
+        most = self.settings.x.page_size
+        held = hours.expected_in(self.window, at.expected, walk.window) if at.sample else None
+        size = None if held is None else sampling.page(held)
+        return min((wanted for wanted in (most, size) if wanted is not None), default=None)
 
     def _failed(self, at: Cursor, error: SourceUnavailable) -> None:
         """A page could not be had: stop, the first time; where it fails again in a later night, go round it hour by hour.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -67,6 +68,18 @@ def table(
             }
         )
     return entries
+
+
+def expected_in(window: Window, volumes: Sequence[int | None], span: Window) -> float | None:
+    """How many posts `span` should hold by the volumes of the window's hours; None where that of an hour is not known."""
+    posts = 0.0
+    for hour, volume in itertools.zip_longest(hours_of(window), volumes):
+        common = (min(hour.end, span.end) - max(hour.start, span.start)).total_seconds()
+        if common > 0:
+            if volume is None:
+                return None
+            posts += volume * common / (hour.end - hour.start).total_seconds()
+    return posts
 
 
 def observed(span: Window, holes: Sequence[Hole], slices: Sequence[Window] | None = None) -> float:

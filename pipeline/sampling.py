@@ -66,6 +66,11 @@ def draw(volumes: Sequence[tuple[datetime, int]], posts: int, *, seed: str, end:
     return tuple(Window(start + timedelta(seconds=low), start + timedelta(seconds=high)) for low, high in _merged(seconds))
 
 
+def page(expected: float) -> int:
+    """Posts to ask for at a time where a slice should hold `expected`: with room for two standard deviations, so one page mostly does."""
+    return max(PAGE, math.ceil(expected + 2 * math.sqrt(expected)))
+
+
 def _spans(total: float, posts: int, seed: str) -> list[tuple[float, float]]:
     """Spans of the line from 0 to `total`, in order: from each stratum one of the same length, in two pieces where it goes round."""
     strata = min(max(posts // PAGE, 1), MOST_STRATA)

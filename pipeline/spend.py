@@ -71,6 +71,8 @@ class _Outcome:
     endpoint: str
     post_ids: list[int]
     answered: bool
+    #: its reservation; None where that stands on
+    reservation: str | None
 
 
 @dataclass
@@ -87,9 +89,14 @@ class Account:
     purpose: str
     clock: Callable[[], datetime] = lambda: _now()
     _unsettled: list[_Outcome] = field(default_factory=list)
+    #: endpoint → the reservation of the request that is on its way, and its posts
+    _reserved: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def before(self, endpoint: str, posts_at_most: int) -> None:
+    def before(self, endpoint: str, posts_at_most: int, request: str = "") -> None:
         """Reserve what the next request may cost.
+
+        Args:
+            request: what it asks for: a killed run's reservation gives way to the same request only, for of any other nobody knows the end.
 
         Raises:
             BudgetReached: that could pass a limit; nothing is reserved, and the request must not be sent.
@@ -97,7 +104,10 @@ class Account:
         """
         now = self.clock()
         self._settle()
-        name, cost = self._name(endpoint, now.date()), dollars(endpoint, requests=1, posts=posts_at_most)
+        name, cost = (
+            digest("reservation", self.purpose, endpoint, now.date(), request, length=24),
+            dollars(endpoint, requests=1, posts=posts_at_most),
+        )
         with database.transaction(self.settings) as connection:
             database.lock(connection, "spend")
             self._refuse_over(_spent(connection, now.date(), but=name), posts_at_most, cost, now)
@@ -109,26 +119,29 @@ class Account:
                 ),
                 {"name": name, "day": now.date(), "endpoint": endpoint, "posts": posts_at_most, "dollars": cost},
             )
+        self._reserved[endpoint] = name, posts_at_most
 
     def after(self, endpoint: str, post_ids: Iterable[int] | None, answered: bool) -> None:
         """Enter what the request really cost.
 
         A page that was paid for is never lost to a ledger that does not answer: then the reservation stands, and the entry follows with
-        the next request.
+        the next request. It stands, too, behind an answer that cannot be read: X has billed its posts, and nobody knows how many, until
+        the same request is made again.
 
         Args:
             post_ids: of the posts that came; None where there is no knowing (a cut answer).
             answered: whether it was answered with a status of 200, so that it costs what the endpoint's requests cost.
         """
-        self._unsettled.append(_Outcome(self.clock().date(), endpoint, sorted(set(post_ids or ())), answered))
+        # midnight may have passed since: the reservation keeps the name that it was given
+        name, posts = self._reserved.pop(endpoint, (None, 0))
+        unread = answered and post_ids is None and posts > 0
+        self._unsettled.append(
+            _Outcome(self.clock().date(), endpoint, sorted(set(post_ids or ())), answered, reservation=None if unread else name)
+        )
         try:
             self._settle()
         except DatabaseUnavailable as error:
             logger.warning("what %s cost could not be entered, and follows: %s", self.purpose, error.what)
-
-    def _name(self, endpoint: str, day: date) -> str:
-        # the same name for the same step of a later run: its reservation takes the place of a killed one's
-        return digest("reservation", self.purpose, endpoint, day, length=24)
 
     def _settle(self) -> None:
         if not self._unsettled:
@@ -137,8 +150,8 @@ class Account:
             database.lock(connection, "spend")
             for outcome in self._unsettled:
                 _enter(connection, outcome)
-                name = self._name(outcome.endpoint, outcome.day)
-                connection.execute(sa.text("delete from api_reservations where request_id = :name"), {"name": name})
+                if outcome.reservation is not None:
+                    connection.execute(sa.text("delete from api_reservations where request_id = :name"), {"name": outcome.reservation})
         self._unsettled.clear()
 
     def _refuse_over(self, spent: Spent, posts: int, cost: float, now: datetime) -> None:
@@ -146,18 +159,22 @@ class Account:
         have, paid = spent.posts_day + spent.reserved_posts_day, spent.dollars_month + spent.reserved_dollars_month
         if posts and x.max_posts_per_day is not None and have + posts > x.max_posts_per_day:
             got = f"{have:,} of the {x.max_posts_per_day:,} posts of {today} (UTC) are spent, and the next page may have {posts:,}"
-            raise self._reached(got, "max_posts_per_day", now, today + timedelta(days=1))
+            raise self._reached(got, "max_posts_per_day", now, today + timedelta(days=1), never=posts > x.max_posts_per_day)
         # rounded: a sum of cents in binary must not pass a limit that it meets
         if x.max_usd_per_month is not None and round(paid + cost, 6) > x.max_usd_per_month:
             month = f"${x.max_usd_per_month:,.2f} of {today:%B %Y} (UTC)"
             got = f"${paid:,.2f} of the {month} are spent, and the next request may cost ${cost:.3f}"
-            raise self._reached(got, "max_usd_per_month", now, _month(today)["next"])
+            raise self._reached(got, "max_usd_per_month", now, _month(today)["next"], never=round(cost, 6) > x.max_usd_per_month)
 
-    def _reached(self, got: str, key: str, now: datetime, free: date) -> BudgetReached:
+    def _reached(self, got: str, key: str, now: datetime, free: date, *, never: bool) -> BudgetReached:
+        todo = (
+            f"nothing: what is fetched is kept, and a run from {free} 00:00 UTC on goes on at its page; or raise [x] {key} in settings.toml"
+        )
+        if never:
+            todo = f"raise [x] {key} in settings.toml, or set page_size (10 or more) lower: no day pays for a request as it is"
         return BudgetReached(
             f"{self.purpose}: {got}",
-            todo=f"nothing: what is fetched is kept, and a run from {free} 00:00 UTC on goes on at its page;"
-            f" or raise [x] {key} in settings.toml",
+            todo=todo,
             retry_after=(datetime.combine(free, time(), UTC) - now).total_seconds(),
         )
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
-from pipeline import checks, cli, load, posterior
+from pipeline import checks, cli, database, load, migrations, posterior
 from pipeline.cli import options
 from pipeline.days import window
 from pipeline.report import page, table
@@ -275,6 +276,29 @@ def test_report_status_and_plan_after_a_run(installed: Callable[..., Settings], 
     assert "made-up city, marked synthetic" in said
     assert "traffic" in said
     assert fingerprint(settings) == before
+
+
+def test_status_looks_at_a_database_that_an_older_geobeta_left(
+    installed: Callable[..., Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It brings nothing up to date, so it says that the next run does, and shows what it can."""
+    settings = installed()
+    older = tmp_path / "sql"
+    (older / "migrations").mkdir(parents=True)
+    (older / "views").mkdir()
+    [first, *_] = migrations.scripts(migrations.SQL, "migrations")
+    (older / first.name).write_text(first.content)
+    engine = sa.create_engine(database.url(settings), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("drop schema public cascade")
+        connection.exec_driver_sql("create schema public")
+    migrations.apply(engine, older)
+    assert cli.main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert "as an older geobeta left it: its numbers show when the next run has brought it up to date" in said
+    assert "traffic" in said
+    with engine.connect() as connection:
+        assert migrations.waiting(connection) > 0
 
 
 def test_a_partial_day_is_told_from_the_tables_to_page_terminal_and_status(

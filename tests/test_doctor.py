@@ -251,8 +251,13 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
     "a clock a month off": (days_off, "clock", "720.0 hours ahead"),
     "X cannot be reached": (lambda it: it.environ.update(X_BASE_URL="http://127.0.0.1:9"), "X", "cannot be reached"),
     "X_BASE_URL is something else": (web_page, "X", "X_BASE_URL"),
-    "a limit of posts below a day": (lambda it: it.write(settings="[x]\nmax_posts_per_day = 39\n"), "budget", "max_posts_per_day = 39"),
+    "a limit of posts below a day": (
+        lambda it: it.write(settings="[x]\npage_size = 10\nmax_posts_per_day = 39\n"),
+        "budget",
+        "max_posts_per_day = 39 does not pay it",
+    ),
     "a limit of posts below a page": (lambda it: it.write(settings="[x]\nmax_posts_per_day = 9\n"), "budget", "smallest page"),
+    "a limit of posts below our page": (lambda it: it.write(settings="[x]\nmax_posts_per_day = 99\n"), "budget", "a page may have 100"),
     "a limit of dollars below a day": (lambda it: it.write(settings="[x]\nmax_usd_per_month = 0.19\n"), "budget", "0.19 does not pay it"),
 }
 

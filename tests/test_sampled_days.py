@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipeline import checks, database, extract, posterior
+from pipeline import checks, database, extract, posterior, spend
 from pipeline.report import page, table
 from pipeline.sandbox import lifecycle
+from pipeline.sandbox import server as sandbox
+from pipeline.sandbox.world import World
 from pipeline.settings import Settings
 from tests.conftest import AREAS
 from tests.report_days import run_stages
@@ -22,6 +24,7 @@ CITY = "[sandbox]\ntweets_per_day = 400\nidle_exit_seconds = 60.0\nrhythm = 1.0\
 #: Within reach of search/recent on the clock of the machine.
 LAST = (datetime.now(UTC) - timedelta(days=3)).date()
 DAYS = [LAST - timedelta(days=1), LAST]
+NOW = datetime(2026, 11, 12, 9, tzinfo=UTC)
 
 
 def posts(settings: Settings, day: date) -> dict[str, datetime]:
@@ -62,6 +65,20 @@ def test_a_sampled_day_holds_all_posts_of_its_slices_and_no_others(sampled: Sett
         assert manifest["requests"] <= len(slices) + 12
     lifecycle.stop(whole)
     lifecycle.stop(sampled)
+
+
+def test_a_budget_of_about_the_sample_s_size_pays_for_it(make_settings: Callable[..., Settings]) -> None:
+    """A slice reserves about what it holds, not a whole page; in the sandbox as in the ledger, the limit holds."""
+    day, limit = date(2026, 11, 10), 130
+    conf = make_settings(
+        areas=SAMPLED, settings=f"[sandbox]\ntweets_per_day = 400\n[x]\nmax_posts_per_day = {limit}\n", X_BEARER_TOKEN="sandbox"
+    )
+    with sandbox.running(World.of(conf), clock=lambda: NOW) as running:
+        conf = conf.model_copy(update={"base_url": running.url})
+        manifest = extract.run(conf, "mexico-city", day, now=NOW, account=spend.Account(conf, "tweets", lambda: NOW))
+        assert 80 <= manifest["posts"] == spend.spent(conf, NOW).posts_day == running.books.as_dict()["posts_billed"] <= limit
+    # nearly always one page a slice
+    assert manifest["requests"] <= 1 + 1.2 * len(manifest["sample"]["slices"])
 
 
 @pytest.mark.slow

@@ -199,6 +199,9 @@ def test_hours_that_are_down_fail_whoever_walks_over_them() -> None:
         assert status("2026-11-20T20:00:00Z", "2026-11-21T06:00:00Z") == 200
         assert status("2026-11-20T18:30:00Z", "2026-11-20T18:31:00Z") == 503
         assert status("2026-11-20T06:00:00Z", "2026-11-21T06:00:00Z") == 503
+        # nothing found, and nothing of it walked over: the end of a window does not belong to it
+        assert status("2026-11-20T06:00:00Z", "2026-11-20T18:00:00Z", query="nobodywritesthis") == 200
+        assert status("2026-11-20T20:00:00Z", "2026-11-21T06:00:00Z", query="nobodywritesthis") == 200
         # nothing found, and yet walked over
         assert status("2026-11-20T06:00:00Z", "2026-11-21T06:00:00Z", query="nobodywritesthis") == 503
         walked = []

@@ -135,6 +135,63 @@ def test_what_a_killed_run_had_on_its_way_counts_until_it_is_asked_again(make_se
     buy(account(conf, "tweets b", clock), range(40, 90))
 
 
+def test_a_request_that_midnight_overtakes_leaves_no_reservation(make_settings: Make) -> None:
+    """Reserved on one UTC day, answered on the next: it is entered under the second, and the first keeps nothing back."""
+    conf, clock = make_settings(), Clock(datetime(2026, 11, 25, 23, 59, 59, tzinfo=UTC))
+    paying = account(conf, clock=clock)
+    paying.before("search/recent", 100)
+    clock.now += timedelta(seconds=2)
+    paying.after("search/recent", range(40), True)
+    found = spend.spent(conf, clock.now)
+    assert (found.posts_day, found.dollars_month, found.reserved_dollars_month) == (40, pytest.approx(0.2), 0)
+    assert spend.spent(conf, NOON).reserved_posts_day == 0
+
+
+def test_an_answer_that_cannot_be_read_counts_at_its_most_until_it_is_asked_again(make_settings: Make) -> None:
+    """A body cut in the middle was billed, and nobody knows for how many posts; asked again the same day, it is known."""
+    conf, clock = make_settings(), Clock()
+    paying = account(conf, clock=clock)
+    paying.before("search/recent", 100)
+    paying.after("search/recent", None, True)
+    found = spend.spent(conf, clock.now)
+    assert (found.posts_day, found.reserved_posts_day) == (0, 100)
+    buy(account(conf, clock=clock), range(30))
+    found = spend.spent(conf, clock.now)
+    assert (found.posts_day, found.reserved_posts_day) == (30, 0)
+    # what was refused gave nothing
+    paying.before("search/recent", 100)
+    paying.after("search/recent", None, False)
+    assert spend.spent(conf, clock.now).reserved_posts_day == 0
+
+
+def test_a_page_whose_entry_was_lost_counts_at_its_most(make_settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bought while the ledger did not answer, and the process ended: the next run's next page does not take its reservation away."""
+    conf, clock = make_settings(), Clock()
+    paying = account(conf, clock=clock)
+    paying.before("search/recent", 100, "page 1")
+    with monkeypatch.context() as patch:
+
+        def gone(*_: object, **__: object) -> None:
+            raise DatabaseUnavailable("the database said: gone", todo="wait")
+
+        patch.setattr(database, "transaction", gone)
+        paying.after("search/recent", range(10), True)
+    again = account(conf, clock=clock)
+    again.before("search/recent", 100, "page 2")
+    again.after("search/recent", range(10, 30), True)
+    found = spend.spent(conf, clock.now)
+    assert (found.posts_day, found.reserved_posts_day) == (20, 100)
+
+
+@pytest.mark.parametrize("limit", ["max_posts_per_day = 99", "max_usd_per_month = 0.49"])
+def test_a_limit_below_one_page_is_no_matter_of_waiting(make_settings: Make, limit: str) -> None:
+    """No later day pays for it either: it says which line to change instead of to wait."""
+    paying = account(make_settings(settings=f"[x]\n{limit}\n"))
+    with pytest.raises(BudgetReached) as told:
+        paying.before("search/recent", 100)
+    assert told.value.todo.startswith(f"raise [x] {limit.partition(' ')[0]} in settings.toml, or set page_size")
+
+
 @pytest.mark.slow
 def test_a_limit_holds_for_all_who_ask_at_once(make_settings: Make) -> None:
     """Eight at a time, each page up to 100 posts: together never more than the limit."""

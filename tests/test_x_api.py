@@ -460,7 +460,7 @@ class Book:
         self.most = most
         self.told: list[tuple[Any, ...]] = []
 
-    def before(self, endpoint: str, posts_at_most: int) -> None:
+    def before(self, endpoint: str, posts_at_most: int, request: str) -> None:
         if sum(entry[0] == "before" for entry in self.told) >= self.most:
             raise BudgetReached("no more", retry_after=0.0)
         self.told.append(("before", endpoint, posts_at_most))

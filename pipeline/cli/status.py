@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """Print it."""
     from datetime import UTC, datetime
 
-    from pipeline import configuration, plan
+    from pipeline import configuration, migrations, plan
     from pipeline.cli import spending
     from pipeline.cli.terminal import console
 
@@ -46,7 +46,10 @@ def run(options: argparse.Namespace) -> int:
     out.print(f"tweets:   {_source(settings)}", markup=False)
     with plan.peek(settings) as connection:
         out.print(f"database: {_database(settings, connection)}", markup=False)
-        _studies(settings, connection, now, out)
+        older = connection is not None and migrations.waiting(connection) > 0
+        if older:
+            out.print("          as an older geobeta left it: its numbers show when the next run has brought it up to date", markup=False)
+        _studies(settings, None if older else connection, now, out)
         if connection is not None:
             spending.show(settings, connection, now, out)
             _runs(connection, options.runs, now, out)

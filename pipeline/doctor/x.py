@@ -177,6 +177,15 @@ def budget(settings: Settings, posts: dict[str, int]) -> Iterator[Finding]:
         )
         return
     asked = {name: area for name, area in settings.areas.items() if area.source != "archive" and _wanted(settings, name)}
+    # a sample asks for small pages (sampling.page); of a whole day any page is as large as may be
+    page = max((estimate.page_size(settings, x_api.RECENT.name) for area in asked.values() if not area.sample), default=SMALLEST_PAGE)
+    if x.max_posts_per_day is not None and x.max_posts_per_day < page:
+        yield fault(
+            "budget",
+            f"max_posts_per_day = {x.max_posts_per_day}, and a page may have {page} posts: nothing can be fetched",
+            "raise it under [x] in settings.toml, or set page_size there to no more than it",
+        )
+        return
     known = {name: volume for name in asked if (volume := posts.get(name, estimate.newest_posts(settings, name))) is not None}
     expected = {name: min(volume, area.sample.posts) if (area := asked[name]).sample else volume for name, volume in known.items()}
     total = sum(expected.values())

@@ -128,11 +128,14 @@ class Play:
         request = answer.request
         if request is None or not self.script.down_hours:
             return False
-        # where nothing is left, the rest of the window is walked
-        newest = _time_of(answer.post_ids[0]) if answer.post_ids else min(request.end, _time_of(request.until_id))
         more = "next_token" in answer.document["meta"]
         oldest = _time_of(answer.post_ids[-1]) if more else max(request.start, _time_of(request.since_id))
-        return any(newest >= start and oldest < end for start, end in self.script.down_hours)
+        if answer.post_ids:
+            newest = _time_of(answer.post_ids[0])
+            return any(newest >= start and oldest < end for start, end in self.script.down_hours)
+        # the rest of the window is walked, and its end does not belong to it
+        newest = min(request.end, _time_of(request.until_id))
+        return any(newest > start and oldest < end for start, end in self.script.down_hours)
 
 
 _MOVING = ("next_token", "pagination_token", "until_id")

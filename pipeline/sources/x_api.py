@@ -115,8 +115,11 @@ _Answer = TypeVar("_Answer", Page, Counts, Jobs)
 class Account(Protocol):
     """Who is told of every request, to keep a budget: `after` once for every `before` that did not raise (pipeline/spend.py)."""
 
-    def before(self, endpoint: str, posts_at_most: int) -> None:
-        """A request is about to go out, which gives so many posts at most. May raise BudgetReached; then it does not go out."""
+    def before(self, endpoint: str, posts_at_most: int, request: str) -> None:
+        """A request is about to go out, which gives so many posts at most. May raise BudgetReached; then it does not go out.
+
+        `request`: all that is asked for, the same text for the same request.
+        """
 
     def after(self, endpoint: str, post_ids: Sequence[int] | None, answered: bool) -> None:
         """It is over. `post_ids`: the posts received, None where nobody can tell; `answered`: whether X answered with a 2xx."""
@@ -336,7 +339,7 @@ class Client:
         if self.gate is not None:
             self.gate.check()
         if self.account is not None:
-            self.account.before(endpoint.name, posts_at_most)
+            self.account.before(endpoint.name, posts_at_most, f"{query} {wanted}")
         received: list[int] | None = None
         self._adapter.forget()
         try:
