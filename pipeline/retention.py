@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from pipeline import database, days, faults, purge, storage
+from pipeline import database, days, faults, purge, redaction, storage
 from pipeline.progress import Progress, silent
 from pipeline.schema import INSTANT
 from pipeline.settings import Settings
@@ -129,7 +129,7 @@ def _extract(settings: Settings, digest: str, now: datetime) -> bool:
     folder = archive.folder(settings, digest)
     path, manifest = folder / "records.parquet", archive.manifest(settings, digest)
     schema = pq.read_schema(path)
-    old = sum(_older(table, since).num_rows for table in purge.files.row_groups(path))
+    old = sum(_older(table, since).num_rows for table in redaction.row_groups(path))
     torn = pq.read_metadata(path).num_rows != manifest["stored"]
     if not old and not torn:
         return False
@@ -140,7 +140,7 @@ def _extract(settings: Settings, digest: str, now: datetime) -> bool:
     storage.write_json(folder / "manifest.json", manifest := {**manifest, "expired_before": told})
     faults.point("retention.extract_noted")
     with storage.replacing(path) as temporary, storage.parquet_writer(temporary, schema) as writer:
-        for table in purge.files.row_groups(path):
+        for table in redaction.row_groups(path):
             kept = table.filter(pc.greater_equal(table.column("created_at"), pa.scalar(since, INSTANT)))
             if kept.num_rows:
                 writer.write_table(kept)
