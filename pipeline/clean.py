@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline import days, extract, faults, formats, raw, storage, text, tombstones
 from pipeline.days import Window
-from pipeline.errors import AlreadyRunning, MissingData
+from pipeline.errors import AlreadyRunning, MissingData, expired
 from pipeline.formats import Notice, Record
 from pipeline.geo import INSIDE
 from pipeline.inputs import Inputs, inputs
@@ -41,10 +41,34 @@ KINDS: Final = (*INSIDE, "outside", "nowhere")
 
 def revision(settings: Settings, area_name: str, day: date) -> str:
     """Digest of all that decides the partition's content; where no source holds the day, one that no partition ever has."""
+    if (kept := _kept_revision(settings, area_name, day)) is not None:
+        return kept
     try:
         return _decided(settings, area_name, day).revision
     except MissingData:
         return storage.digest("clean", CODE_VERSION, "no source", area_name, day)
+
+
+def keep_revision(settings: Settings, area_name: str, day: date) -> None:
+    """Let the day keep the revision that it has now, whatever archive, code or key comes later: its tweets are about to be removed.
+
+    It can never be made again, and what was counted of it stays. (Of another box or policy it is another day.)
+    """
+    content = {"revision": revision(settings, area_name, day), "of": _question(settings, area_name)}
+    storage.write_json(_folder(settings, area_name, day, "").with_name("expired.json"), content)
+
+
+def _kept_revision(settings: Settings, area_name: str, day: date) -> str | None:
+    path = _folder(settings, area_name, day, "").with_name("expired.json")
+    if not path.is_file():
+        return None
+    kept: dict[str, str] = storage.read_json(path)
+    return kept["revision"] if kept["of"] == _question(settings, area_name) else None
+
+
+def _question(settings: Settings, area_name: str) -> str:
+    area = settings.area(area_name)
+    return storage.digest(area.policy, area.source, sorted(area.places), settings.synthetic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +113,14 @@ def run(settings: Settings, area_name: str, day: date, *, progress: Progress = s
     """Clean one day, unless that has been done; return its manifest.
 
     Raises:
-        MissingData: no source that may be used holds the day, or its raw partition is gone.
+        MissingData: no source that may be used holds the day, its raw partition is gone, or [content] retention_days have passed.
         AlreadyRunning: what the day is made of changed while it was read.
     """
+    if (kept := _kept_revision(settings, area_name, day)) is not None:
+        if not (final := _folder(settings, area_name, day, kept)).is_dir():
+            raise expired(f"{area_name} on {day}")
+        there: dict[str, Any] = storage.read_json(final / "manifest.json")
+        return there
     decided = _decided(settings, area_name, day)
     final = _folder(settings, area_name, day, decided.revision)
     if not final.is_dir():

@@ -79,8 +79,13 @@ class _Asking:
     poll_seconds: float
 
     def run(self, ids: Iterable[int], deadline: float) -> Answer:
-        """Take up the job, or begin one; wait; read what it says."""
-        noted = self._noted() or self._begin()
+        """Take up the job, or begin one; wait; read what it says. Where nothing is held there is nothing to ask."""
+        noted = self._noted()
+        if noted is None:
+            ids = set(ids)
+            if not ids:
+                return Answer((), 0, 0)
+            noted = self._begin()
         asked: int | None = noted.get("asked")
         while True:
             job = self._job(noted["id"])

@@ -223,6 +223,9 @@ def _make(settings: Settings, path: Path, sha256: str, raw: bool, progress: Prog
             size = path.stat().st_size
             for _ in _read(file, extract):
                 progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
+        if (stones := tombstones.load(settings)) != extract.stones:
+            # a purge looked into all extracts while this one was not there yet
+            extract.leave_out(stones)
         manifest = {"name": path.name, "sha256": sha256, "bytes": size, "code": CODE_VERSION, "raw": raw, **extract.summary()}
         manifest["extent"] = archive.extent_of(folder / "records.parquet")
         storage.write_json(folder / "manifest.json", manifest)
@@ -362,6 +365,13 @@ class _Extract:
         self.stored += table.num_rows
         self._batch.clear()
         faults.point("import.batch")
+
+    def leave_out(self, stones: Tombstones) -> None:
+        """Take out, of what has been written, the tweets that are gone since."""
+        gone = redaction.rewrite_records(self.folder / "records.parquet", stones)
+        redaction.rewrite_rejects(self.folder / "rejects.parquet", stones)
+        self.stored -= gone
+        self.deleted += gone
 
     def summary(self) -> dict[str, Any]:
         """The counts, for the manifest."""

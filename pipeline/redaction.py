@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline import formats
+from pipeline import formats, storage
 from pipeline.tombstones import Tombstones
 
 #: Ids have more digits than counts have, since November 2010.
@@ -76,6 +78,39 @@ def touched(table: pa.Table, stones: Tombstones) -> NDArray[np.bool_]:
         values = table.column(name).to_pylist() if stones else []
         found |= np.fromiter((clean(value, stones) != value for value in values), np.bool_, len(values)) if values else False
     return found
+
+
+def row_groups(path: Path) -> Iterator[pa.Table]:
+    """The tables of a Parquet file, one at a time."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group)
+
+
+def rewrite_records(path: Path, stones: Tombstones) -> int:
+    """Write an extract's records.parquet again without what is gone; give the number of rows that went."""
+    removed = 0
+    with storage.replacing(path) as temporary, storage.parquet_writer(temporary, pq.read_schema(path)) as writer:
+        for table in row_groups(path):
+            left, gone = records(table, stones)
+            removed += gone
+            if left.num_rows:
+                writer.write_table(left)
+    return removed
+
+
+def rewrite_rejects(path: Path, stones: Tombstones) -> None:
+    """Write an extract's rejects.parquet again without the rows that name what is gone, where there are any."""
+    table = pq.ParquetFile(path).read()
+    if any(named := rejects(table, stones)):
+        with storage.replacing(path) as temporary:
+            storage.write_parquet(temporary, table.filter(pa.array([not is_named for is_named in named])))
+
+
+def rejects(table: pa.Table, stones: Tombstones) -> list[bool]:
+    """Which rows of an extract's rejects name a tweet that is gone."""
+    rows = table.select(["tweet_id", "content", "detail"]).to_pylist()
+    return [names_any(b"%d %b %b" % (row["tweet_id"] or 0, row["content"] or b"", (row["detail"] or "").encode()), stones) for row in rows]
 
 
 def own_json(text: str | None, stones: Tombstones) -> str | None:

@@ -1,13 +1,15 @@
 """After [content] retention_days what people wrote, and where, goes from files and database. What was counted stays, and stays current.
 
 Raw and cleaned partitions keep their manifests, which say `expired`: the days are still there for whoever asks whether to fetch or count
-them. Every step finds its work in what is there, so one that was killed is ended by the next.
+them. Days that a study has still to count wait until it has: nothing that was paid for, or imported late, goes unread. Every step finds
+its work in what is there, so one that was killed is ended by the next.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from pipeline import database, days, faults, purge, storage
+from pipeline import clean, database, days, faults, nights, purge, redaction, storage
 from pipeline.progress import Progress, silent
 from pipeline.schema import INSTANT
 from pipeline.settings import Settings
@@ -28,14 +30,21 @@ EMPTIED = (
     *("place_west", "place_south", "place_east", "place_north"),
 )
 
+#: An extraction that was left unfinished, of an old day, goes when nobody has gone on with it for so long: its pages were paid for.
+GIVEN_UP = timedelta(days=7)
+
 
 @dataclass(frozen=True)
 class Report:
-    """What went: days' partitions of pages and of cleaned tweets, archives that lost records, rows of `tweets` that were emptied."""
+    """What went: days' partitions of pages and of cleaned tweets, archives that lost records, rows of `tweets` that were emptied.
+
+    `waiting` are old days that stay, for they have still to be counted.
+    """
 
     partitions: int = 0
     extracts: int = 0
     rows: int = 0
+    waiting: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.partitions or self.extracts or self.rows)
@@ -56,20 +65,26 @@ def run(settings: Settings, *, now: datetime | None = None, full: bool | None = 
         return Report()
     now = now or datetime.now(UTC)
     with storage.exclusive(settings.data / "locks" / "purge.lock", wait=purge.LOCK_WAIT_SECONDS, what="retention", progress=progress):
-        partitions = sum(_pages(settings, folder, now) for folder in purge.files.raw_folders(settings))
+        waiting = _waiting(settings, now)
+        cleaned = _old(settings, sorted((settings.data / "tweets").glob("area=*/date=*/revision=*")), now, waiting)
+        for folder in cleaned:
+            _keep_revision(settings, folder)
+        pages = _old(settings, purge.files.raw_folders(settings), now, waiting)
+        partitions = sum(_pages(settings, folder, now) for folder in pages)
         faults.point("retention.raw")
-        cleaned = sorted((settings.data / "tweets").glob("area=*/date=*/revision=*"))
-        partitions += sum(_cleaned(settings, folder, now) for folder in cleaned)
-        extracts = sum(_extract(settings, digest, now) for digest in archive.held(settings))
+        partitions += sum(_cleaned(folder, now) for folder in cleaned)
+        awaited = {digest for area, day in waiting for digest in archive.holding(settings, settings.area(area), day)}
+        extracts = sum(_extract(settings, digest, now) for digest in archive.held(settings) if digest not in awaited)
         archive.forget()
         faults.point("retention.files")
         emptied = _rows(settings, now)
         faults.point("retention.rows")
-        found = Report(partitions, extracts, emptied)
+        found = Report(partitions, extracts, emptied, len(waiting))
         if found or _wiping(settings).exists():
             purge.rows.wipe(settings, full=settings.database_url is None if full is None else full)
             _wiping(settings).unlink(missing_ok=True)
-    progress(1.0, f"{found.partitions:,} partitions, {found.extracts:,} archives, {found.rows:,} rows were too old to be kept")
+    left = f"; {found.waiting:,} old days have still to be counted" if waiting else ""
+    progress(1.0, f"{found.partitions:,} partitions, {found.extracts:,} archives, {found.rows:,} rows were too old to be kept{left}")
     return found
 
 
@@ -85,19 +100,38 @@ def _zone(settings: Settings, area: str) -> ZoneInfo:
     return settings.areas[area].zone if area in settings.areas else ZoneInfo("UTC")
 
 
-def _is_old(settings: Settings, folder: Path, now: datetime) -> bool:
+def _waiting(settings: Settings, now: datetime) -> set[tuple[str, date]]:
+    """Old days of which a study has no current counts, though they can be counted: the next night does that."""
+    found: set[tuple[str, date]] = set()
+    for study in settings.studies.values():
+        if study.mode == "tweets":
+            until = limit(settings, now).astimezone(settings.area(study.area).zone).date() + timedelta(days=1)
+            found.update((study.area, day) for day in nights.recountable_days(settings, study.name, until))
+    return {(area, day) for area, day in found if days.start_of(day, _zone(settings, area)) < limit(settings, now)}
+
+
+def _old(settings: Settings, folders: list[Path], now: datetime, waiting: Collection[tuple[str, date]]) -> list[Path]:
+    """Those of the partitions that have to go."""
+    since = limit(settings, now)
+    named = [(folder, *purge.files.day_of(folder)) for folder in folders]
+    return [folder for folder, area, day in named if days.start_of(day, _zone(settings, area)) < since and (area, day) not in waiting]
+
+
+def _keep_revision(settings: Settings, folder: Path) -> None:
+    """Where it is the day's current partition, let the day keep its revision."""
     area, day = purge.files.day_of(folder)
-    return days.start_of(day, _zone(settings, area)) < limit(settings, now)
+    if area in settings.areas and any(folder.glob("*.parquet")) and folder == clean.partition(settings, area, day):
+        clean.keep_revision(settings, area, day)
 
 
 def _pages(settings: Settings, folder: Path, now: datetime) -> bool:
     """Take the pages of one partition; its manifest says so first, and that nothing more of it is to be fetched."""
-    if not _is_old(settings, folder, now):
-        return False
     with purge.files.locked(settings, folder):
         if not folder.is_dir():
             return False
         if folder.name.endswith(".partial"):
+            if now - datetime.fromtimestamp(folder.stat().st_mtime, UTC) < GIVEN_UP:
+                return False
             storage.retire(folder)
             return True
         pages = list(folder.glob("*.json.zst"))
@@ -112,8 +146,8 @@ def _pages(settings: Settings, folder: Path, now: datetime) -> bool:
     return True
 
 
-def _cleaned(settings: Settings, folder: Path, now: datetime) -> bool:
-    tables = list(folder.glob("*.parquet")) if _is_old(settings, folder, now) else []
+def _cleaned(folder: Path, now: datetime) -> bool:
+    tables = list(folder.glob("*.parquet"))
     if not tables:
         return False
     manifest = storage.read_json(folder / "manifest.json")
@@ -129,7 +163,7 @@ def _extract(settings: Settings, digest: str, now: datetime) -> bool:
     folder = archive.folder(settings, digest)
     path, manifest = folder / "records.parquet", archive.manifest(settings, digest)
     schema = pq.read_schema(path)
-    old = sum(_older(table, since).num_rows for table in purge.files.row_groups(path))
+    old = sum(_older(table, since).num_rows for table in redaction.row_groups(path))
     torn = pq.read_metadata(path).num_rows != manifest["stored"]
     if not old and not torn:
         return False
@@ -140,7 +174,7 @@ def _extract(settings: Settings, digest: str, now: datetime) -> bool:
     storage.write_json(folder / "manifest.json", manifest := {**manifest, "expired_before": told})
     faults.point("retention.extract_noted")
     with storage.replacing(path) as temporary, storage.parquet_writer(temporary, schema) as writer:
-        for table in purge.files.row_groups(path):
+        for table in redaction.row_groups(path):
             kept = table.filter(pc.greater_equal(table.column("created_at"), pa.scalar(since, INSTANT)))
             if kept.num_rows:
                 writer.write_table(kept)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import storage
+from pipeline.errors import SettingsError
 from pipeline.keys import author_key, hashed
 from pipeline.settings import Settings
 
@@ -95,7 +96,11 @@ def folder(settings: Settings) -> Path:
 
 
 def load(settings: Settings) -> Tombstones:
-    """All tombstones there are; read again only after a new one."""
+    """All tombstones there are; read again only after a new one.
+
+    Raises:
+        SettingsError: they were put up under another key: nothing that is gone would be known again.
+    """
     path = folder(settings)
     try:
         stamp = path.stat().st_mtime_ns
@@ -127,12 +132,13 @@ def note(settings: Settings, tweets: Mapping[int, str], authors: Mapping[str, in
     for tweet_id, why in sorted(tweets.items()):
         name = hashed(key, _named(tweet_id))
         if name not in known.tweets:
-            lines.append({"tweet": name, "reason": why, "source": source, "noted_at": now})
+            lines.append({"tweet": name, "reason": why, "source": source, "noted_at": now, "key": _fingerprint(key)})
     for author, last in sorted(authors.items()):
         # the moment and not the id, which would name a tweet
         name, until = hashed(key, author), last >> SNOWFLAKE_BITS
         if known.authors.get(name, -1) < until:
-            lines.append({"author": name, "until": until, "reason": SCRUBBED, "source": source, "noted_at": now})
+            line = {"author": name, "until": until, "reason": SCRUBBED, "source": source, "noted_at": now, "key": _fingerprint(key)}
+            lines.append(line)
     if lines:
         body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         storage.write_bytes(folder(settings) / f"{now[:10]}-{storage.digest(lines)}.jsonl", body.encode())
@@ -151,12 +157,24 @@ def _named(tweet_id: int) -> str:
     return f"tweet {tweet_id}"
 
 
+def _fingerprint(key: bytes) -> str:
+    """Tells keys apart, and tells nothing of them."""
+    return hashed(key, "the key of tombstones")[:8]
+
+
 @lru_cache(maxsize=4)
 def _load(path: Path, stamp: int, files: int, key: bytes) -> Tombstones:
     tweets: dict[str, str] = {}
     authors: dict[str, int] = {}
+    own = _fingerprint(key)
     for file in sorted(path.glob("*.jsonl")):
         for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+            if line.get("key", own) != own:
+                raise SettingsError(
+                    f"got another key than the one under which {path} was written: deleted tweets would be stored again",
+                    todo="set GEOBETA_AUTHOR_KEY (or author.key in the data folder) as it was; where it is lost, remove that folder, purge"
+                    " the same files again, and run `python -m pipeline compliance`",
+                )
             if "tweet" in line:
                 tweets[line["tweet"]] = line["reason"]
             else:

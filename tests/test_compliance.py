@@ -105,6 +105,15 @@ def test_faults_are_waited_out(settings: Settings, sandbox: Server) -> None:
     assert ask(settings).gone == ()
 
 
+def test_where_nothing_is_held_nobody_is_asked(settings: Settings, sandbox: Server) -> None:
+    """X would refuse an empty list, or fail the job; before the first night there is none to send."""
+    assert compliance.run(settings, set(), wait_seconds=0.0) == compliance.Answer((), 0, 0)
+    assert len(sandbox.service.jobs._jobs) == 0
+    # a job that an earlier run began is seen to all the same
+    ask(settings)
+    assert compliance.run(settings, set(), wait_seconds=20.0).asked == 10
+
+
 def test_nothing_but_ids_is_sent(settings: Settings, sandbox: Server) -> None:
     """One a line."""
     ask(settings)

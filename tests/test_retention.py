@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,9 +111,54 @@ def test_the_pages_are_not_fetched_again(make_settings: Make) -> None:
     """The partition is there, so the extraction has nothing to do; what was missing of it will stay so."""
     settings = make_settings(settings=KEPT)
     put_pages(settings, CITY, DAY, make_page(post(1)))
+    bring(settings, [DAY])
     retention.run(settings, now=NOW)
     assert extract.run(settings, CITY, DAY, now=NOW)["expired"] == "2026-12-06"
     assert not extract.refetchable(settings, CITY, DAY, "another night")
+
+
+def test_what_has_still_to_be_counted_waits(make_settings: Make, tmp_path: Path) -> None:
+    """Pages that were fetched late, an archive imported late: they go when they have been counted, and not before."""
+    settings = make_settings(settings=KEPT, X_BEARER_TOKEN="token")
+    put_pages(settings, CITY, DAY, make_page(post(1), post(0)), synthetic=False)
+    path = tmp_path / "late.jsonl"
+    path.write_bytes(lines(*tweets(NEXT, range(10))))
+    importing.run(settings, [path])
+    late = NOW + timedelta(days=2)
+    found = retention.run(settings, now=late)
+    assert (found.waiting, bool(found)) == (2, False)
+    bring(settings)
+    found = retention.run(settings, now=late)
+    assert (found.waiting, found.extracts, found.rows) == (0, 1, 12)
+    assert numbers(settings, NEXT) == (10, 5, 12, 6)
+    assert needles_found(haystack(settings), [], TEXTS) == []
+
+
+def test_an_unfinished_extraction_is_not_thrown_away(make_settings: Make) -> None:
+    """Its pages were paid for: it goes when nobody has gone on with it for a week."""
+    settings = make_settings(settings=KEPT)
+    put_pages(settings, CITY, DAY, make_page(post(1)))
+    final = extract.partition(settings, CITY, DAY)
+    partial = final.rename(final.with_name(f"{final.name}.partial"))
+    for days_later, there in ((6, True), (8, False)):
+        stamp = (NOW - timedelta(days=days_later)).timestamp()
+        os.utime(partial, (stamp, stamp))
+        retention.run(settings, now=NOW)
+        assert partial.exists() == there
+
+
+def test_a_later_archive_takes_no_number_away(settings: Settings, tmp_path: Path) -> None:
+    """One that holds tweets of an old day, or was listening then: the day cannot be made again, so what was counted of it counts on."""
+    retention.run(settings, now=NOW)
+    path = tmp_path / "later.jsonl"
+    path.write_bytes(lines(*tweets(DAY, [50, 51]), *tweets(NEXT, range(20, 30))))
+    importing.run(settings, [path])
+    assert clean.run(settings, CITY, DAY)["rows"] == 10
+    bring(settings, [NEXT])
+    assert numbers(settings, DAY) == (10, 5, 10, 5)
+    assert numbers(settings, NEXT)[2:] == (10 + numbers(settings, NEXT)[0], 5 + numbers(settings, NEXT)[1])
+    retention.run(settings, now=NOW)
+    assert needles_found(haystack(settings), [], [words(50)]) == []
 
 
 def test_without_a_limit_everything_stays(make_settings: Make) -> None:

@@ -70,6 +70,9 @@ def _expire(settings: Settings, options: argparse.Namespace) -> int:
         found = retention.run(settings, full=options.vacuum_full, progress=told)
     gone = f"{found.partitions:,} partitions, {_number(found.extracts, 'archive')}, {_number(found.rows, 'row')} of the database"
     console().print(f"older than {settings.content.retention_days:,} days, and removed: {gone}", markup=False, soft_wrap=True)
+    if found.waiting:
+        said = f"kept until they have been counted: {_number(found.waiting, 'older day')} (the next night counts them)"
+        console().print(said, markup=False, soft_wrap=True)
     return 0
 
 

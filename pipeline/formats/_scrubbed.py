@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pipeline.formats._record import FIRST_SNOWFLAKE, Bad, table_of, tweet_id, whole_id
+from pipeline.formats._record import Bad, table_of, tweet_id, whole_id
 from pipeline.formats.v1 import history
 
 #: What a v2 post says of another: not a post itself, and what kind it is must stay (a quote stays a quote).
 REFERENCE: Final = {"id", "type"}
-#: Ids inside texts: shorter numbers are prices and years.
-_RUNS: Final = re.compile(r"(?<![0-9])[0-9]{11,19}(?![0-9])")
+#: The first geotagged tweets, of November 2009, have ids of ten digits; shorter numbers are prices and years.
+_DIGITS: Final = 10
+_RUNS: Final = re.compile(rf"(?<![0-9])[0-9]{{{_DIGITS},19}}(?![0-9])")
 _GONE: Final = object()
 
 
@@ -50,8 +51,8 @@ class Scrubber:
         if isinstance(value, list):
             return [inner for inner in map(self._without, value) if inner is not _GONE]
         if isinstance(value, str):
-            return _RUNS.sub(lambda run: run[0] if self.reason(int(run[0])) is None else "0", value) if len(value) > 10 else value
-        if isinstance(value, int) and not isinstance(value, bool) and value >= FIRST_SNOWFLAKE and self.reason(value):
+            return _RUNS.sub(lambda run: run[0] if self.reason(int(run[0])) is None else "0", value) if len(value) >= _DIGITS else value
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 10 ** (_DIGITS - 1) and self.reason(value):
             return 0
         return value
 

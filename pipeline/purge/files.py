@@ -91,17 +91,25 @@ def body(path: Path) -> bytes:
 
 
 def _find_in_pages(folder: Path, stones: Tombstones, found: Found) -> None:
-    named = []
-    for path in sorted(folder.glob("*.json.zst")):
-        content = body(path)
-        left, ids = redaction.page(content, stones)
-        found.versions |= ids
-        if left is not content:
-            named.append(path)
+    named, ids = _naming(folder, stones)
+    found.versions |= ids
     if named or any(redaction.state(content, stones) != content for content in _states(folder).values()):
         found.raw[folder] = named
         if named:
             found.days.add(day_of(folder), {})
+
+
+def _naming(folder: Path, stones: Tombstones) -> tuple[list[Path], dict[int, str]]:
+    """(the pages that name what is gone, ids of all versions of the tweets found in them, and why they are gone)."""
+    named: list[Path] = []
+    versions: dict[int, str] = {}
+    for path in sorted(folder.glob("*.json.zst")):
+        content = body(path)
+        left, ids = redaction.page(content, stones)
+        versions |= ids
+        if left is not content:
+            named.append(path)
+    return named, versions
 
 
 def _states(folder: Path) -> dict[Path, Any]:
@@ -118,7 +126,7 @@ def _find_in_extract(settings: Settings, digest: str, stones: Tombstones, found:
     folder = archive.folder(settings, digest)
     rows = 0
     named = False
-    for table in row_groups(folder / "records.parquet"):
+    for table in redaction.row_groups(folder / "records.parquet"):
         rows += table.num_rows
         if not (touched := redaction.touched(table, stones)).any():
             continue
@@ -129,7 +137,7 @@ def _find_in_extract(settings: Settings, digest: str, stones: Tombstones, found:
             found.versions |= {row["tweet_id"]: why, row["version_id"]: why}
     # a kill between the two files that say it leaves them apart
     torn = rows != archive.manifest(settings, digest)["stored"]
-    if named or torn or _names_in_rejects(folder / "rejects.parquet", stones):
+    if named or torn or any(redaction.rejects(pq.ParquetFile(folder / "rejects.parquet").read(), stones)):
         found.extracts.append(digest)
 
 
@@ -139,25 +147,6 @@ def _note_days(settings: Settings, rows: pa.Table, found: Found) -> None:
     for area in settings.areas.values():
         for day in np.unique(days.day_of(instants, area.zone)).tolist():
             found.days.add((area.name, day), {})
-
-
-def row_groups(path: Path) -> Iterator[pa.Table]:
-    """The tables of a Parquet file, one at a time."""
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group)
-
-
-def _names_in_rejects(path: Path, stones: Tombstones) -> bool:
-    return any(_named_rejects(pq.ParquetFile(path).read(), stones))
-
-
-def _named_rejects(table: pa.Table, stones: Tombstones) -> list[bool]:
-    rows = table.select(["tweet_id", "content", "detail"]).to_pylist()
-    return [
-        redaction.names_any(b"%d %b %b" % (row["tweet_id"] or 0, row["content"] or b"", (row["detail"] or "").encode()), stones)
-        for row in rows
-    ]
 
 
 def _find_in_tweets(folder: Path, stones: Tombstones, found: Found) -> None:
@@ -197,9 +186,9 @@ def _names_in_log(path: Path, stones: Tombstones) -> bool:
 
 def take_out(settings: Settings, stones: Tombstones, found: Found, affected: Pending, *, progress: Progress = silent) -> None:
     """Take out what was found, and the partitions of the affected days that are made of it."""
-    for number, (folder, pages) in enumerate(found.raw.items()):
+    for number, folder in enumerate(found.raw):
         progress(number / len(found.raw), f"pages of {folder.parts[-3]} {folder.parts[-2]}")
-        _take_from_pages(settings, folder, pages, stones)
+        _take_from_pages(settings, folder, stones, progress)
     for digest in found.extracts:
         progress(None, f"archive {digest}")
         _take_from_extract(settings, digest, stones)
@@ -211,17 +200,22 @@ def take_out(settings: Settings, stones: Tombstones, found: Found, affected: Pen
         _strike_out(path, stones)
 
 
-def locked(settings: Settings, folder: Path) -> contextlib.AbstractContextManager[None]:
+def locked(settings: Settings, folder: Path, progress: Progress = silent) -> contextlib.AbstractContextManager[None]:
     """Hold the lock of the extraction (extract.lock): an unfinished one may go on meanwhile, and holes may be fetched."""
     area, day = day_of(folder)
     lock = settings.data / "locks" / f"extract-{area}-{day}-{folder.name.removesuffix('.partial')}.lock"
-    return storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what=f"extraction of {area} {day}")
+    return storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what=f"extraction of {area} {day}", progress=progress)
 
 
-def _take_from_pages(settings: Settings, folder: Path, pages: list[Path], stones: Tombstones) -> None:
-    with locked(settings, folder):
+def _take_from_pages(settings: Settings, folder: Path, stones: Tombstones, progress: Progress) -> None:
+    with locked(settings, folder, progress):
+        if not folder.is_dir():
+            # the extraction that held the lock has ended: its pages are the partition's now
+            folder = folder.with_name(folder.name.removesuffix(".partial"))
         if not folder.is_dir():
             return
+        # looked for again: whoever held the lock may have brought some in since
+        pages, _ = _naming(folder, stones)
         renamed: dict[str, dict[str, str]] = {}
         removed = 0
         states = _states(folder)
@@ -229,7 +223,7 @@ def _take_from_pages(settings: Settings, folder: Path, pages: list[Path], stones
         listed = {page["file"] for content in states.values() for page in content.get("pages", ())}
         for path in pages:
             # one that is not listed is what a killed purge left
-            if path.name in listed and path.exists():
+            if path.name in listed:
                 content, ids = redaction.page(body(path), stones, keep=lacking)
                 removed += len(ids)
                 sha256 = hashlib.sha256(content).hexdigest()
@@ -267,20 +261,13 @@ def _take_from_extract(settings: Settings, digest: str, stones: Tombstones) -> N
     path = folder / "records.parquet"
     manifest = archive.manifest(settings, digest)
     purged = Counter(manifest.get("purged", {}))
-    for table in row_groups(path):
+    for table in redaction.row_groups(path):
         purged.update(archive.quarters(table.filter(pa.array(redaction.touched(table, stones))).column("created_at")))
     storage.write_json(folder / "manifest.json", {**manifest, "purged": dict(sorted(purged.items()))})
     faults.point("purge.extract_noted")
-    with storage.replacing(path) as temporary, storage.parquet_writer(temporary, pq.read_schema(path)) as writer:
-        for table in row_groups(path):
-            left, _ = redaction.records(table, stones)
-            if left.num_rows:
-                writer.write_table(left)
+    redaction.rewrite_records(path, stones)
     faults.point("purge.extract")
-    rejects = pq.ParquetFile(folder / "rejects.parquet").read()
-    if any(named := _named_rejects(rejects, stones)):
-        with storage.replacing(folder / "rejects.parquet") as temporary:
-            storage.write_parquet(temporary, rejects.filter(pa.array([not is_named for is_named in named])))
+    redaction.rewrite_rejects(folder / "rejects.parquet", stones)
     _count_again(settings, digest)
     # the number of rows comes last: until then it tells that something is to be mended
     rows = pq.read_metadata(path).num_rows

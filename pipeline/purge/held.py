@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import sqlalchemy as sa
@@ -28,13 +30,24 @@ def ids(settings: Settings, *, progress: Progress = silent) -> tuple[set[int], i
             scrubber.document(json.loads(files.body(path)))
             found.update(scrubber.removed)
     for digest in archive.held(settings):
-        table = pq.ParquetFile(archive.folder(settings, digest) / "records.parquet").read(["tweet_id", "version_id"])
-        for column in table.columns:
-            real.update(column.to_pylist())
+        progress(None, f"reading ids of archive {digest}")
+        with pq.ParquetFile(archive.folder(settings, digest) / "records.parquet") as file:
+            for batch in file.iter_batches(columns=["tweet_id", "version_id", "raw"]):
+                real.update(batch.column("tweet_id").to_pylist(), batch.column("version_id").to_pylist())
+                for text in batch.column("raw").drop_null().to_pylist():
+                    real.update(_repeated(json.loads(text)))
     with database.transaction(settings, snapshot=True) as connection:
         for tweet_id, version_id, synthetic in connection.execute(sa.text("select tweet_id, version_id, synthetic from tweets")):
             (made_up if synthetic else real).update((tweet_id, version_id))
     return (made_up, len(real)) if settings.synthetic else (real, len(made_up))
+
+
+def _repeated(item: dict[str, Any]) -> Iterable[int]:
+    """Ids of the tweets that a tweet's own JSON holds whole: what it quotes."""
+    scrubber = formats.Scrubber(lambda _: "held", lambda *_: False)
+    for value in item.values():
+        scrubber.document(value)
+    return scrubber.removed
 
 
 def _is_made_up(settings: Settings, folder: Path) -> bool:

@@ -165,7 +165,7 @@ def wipe(settings: Settings, *, full: bool) -> None:
     log, its archive, replicas and backups are its owner's.
 
     Raises:
-        DatabaseUnavailable: see pipeline.database.transaction.
+        DatabaseUnavailable: somebody has been reading a table for [database] lock_timeout_seconds; see pipeline.database.transaction too.
     """
     ours = settings.database_url is None
     how = sql.SQL("vacuum (full, analyze) {}") if full else sql.SQL("vacuum (analyze) {}")
@@ -180,6 +180,8 @@ def wipe(settings: Settings, *, full: bool) -> None:
             # none of these runs inside a transaction
             connection.autocommit = True
             with connection.cursor() as cursor:
+                # who waits for a table that a dashboard reads lets nobody else read it meanwhile
+                cursor.execute("select set_config('lock_timeout', %s, false)", [f"{int(settings.database.lock_timeout_seconds * 1000)}ms"])
                 for command in commands:
                     cursor.execute(command)
         finally:
