@@ -10,7 +10,7 @@ import luigi
 from pipeline import nights
 from pipeline.progress import Progress
 from pipeline.report import page
-from tasks.base import Stage, settings
+from tasks.base import NIGHT, Stage, settings
 from tasks.posterior import UpdatePosterior
 
 
@@ -43,6 +43,11 @@ class BuildReport(Stage):
     def output(self) -> luigi.Target:
         """The page, current."""
         return ReportTarget(self.date)
+
+    def complete(self) -> bool:
+        """False, too, while hours of the day are missing that this night has not asked for again: they may change the page."""
+        areas = nights.due(settings(), self.date).areas
+        return not any(nights.hours_due(settings(), area, self.date, NIGHT) for area in areas) and super().complete()
 
     def stage_revision(self) -> str:
         """What the page shows."""
