@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from pipeline import clean, count, database, ledger, schema
+from pipeline import clean, count, database, ledger, schema, tombstones
 from pipeline.copying import Rows
 from pipeline.database import Marker
-from pipeline.errors import InvalidCounts, LoadMismatch, SuspiciousExtract, expired
+from pipeline.errors import AlreadyRunning, InvalidCounts, LoadMismatch, SuspiciousExtract, expired
 from pipeline.progress import Progress, silent
 from pipeline.settings import Area, Settings, Study
 from pipeline.storage import digest, read_json
+from pipeline.tombstones import Tombstones
 
 #: Rows that are in memory at a time.
 BATCH = 16384
@@ -31,6 +32,9 @@ BATCH = 16384
 SHRUNKEN = 5
 #: ... where so many stand there: a quiet day's few tweets may well become fewer by a mended policy.
 ENOUGH_TO_COMPARE = 100
+
+#: What tells whether a tweet is gone.
+_DELETABLE: Final = pa.schema([(name, schema.TWEETS.field(name).type) for name in ("tweet_id", "version_id", "author_key")])
 
 #: Only for matching: what a person reads is `text`.
 NOT_LOADED = {"searchable", "folded"}
@@ -45,9 +49,11 @@ def tweets(settings: Settings, area_name: str, day: date, *, force: bool = False
     Raises:
         MissingData: the cleaned partition is not on the disk.
         SuspiciousExtract: it is empty, or a fifth of what the table holds of the same area and sources (GEOBETA_FORCE=1 replaces that).
+        AlreadyRunning: some of these tweets were deleted meanwhile.
         LoadMismatch: the file, its manifest and the table do not agree.
         DatabaseUnavailable: see pipeline.database.transaction.
     """
+    stones = tombstones.load(settings)
     folder, area = clean.partition(settings, area_name, day), settings.area(area_name)
     manifest = read_json(folder / "manifest.json")
     key = ("tweets", area_name, day)
@@ -70,6 +76,8 @@ def tweets(settings: Settings, area_name: str, day: date, *, force: bool = False
         outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
         if outcome.loaded:
             _remember_area(connection, area)
+        if outcome.loaded and (now := tombstones.load(settings)) != stones:
+            _refuse_deleted(connection, scope, now)
     progress(1.0, f"{outcome.marker.rows:,} tweets of {area_name} on {day} {'loaded' if outcome.loaded else 'were there already'}")
     return outcome.marker.rows
 
@@ -148,6 +156,17 @@ def _refuse_shrunken(held: int, coming: int, before: Marker | None, new: Marker,
         raise SuspiciousExtract(
             f"{what}: the new partition {new_one}, and {held:,} stand in the database, of the same area and sources",
             todo="see why (an archive cut short? an outage?); to replace them all the same, run again with GEOBETA_FORCE=1",
+        )
+
+
+def _refuse_deleted(connection: sa.Connection, scope: Mapping[str, str | date], stones: Tombstones) -> None:
+    """A purge does not see the rows of a load that has not ended: that one has to look itself."""
+    rows = connection.execute(sa.text("select tweet_id, version_id, author_key from tweets where area = :area and day = :day"), scope)
+    table = pa.Table.from_pylist([dict(row) for row in rows.mappings()], schema=_DELETABLE)
+    if stones.rows(table).any():
+        raise AlreadyRunning(
+            f"tweets of {scope['area']} on {scope['day']} were deleted while they were loaded",
+            todo="run again: the day is cleaned and loaded without them",
         )
 
 

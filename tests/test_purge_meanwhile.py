@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from pipeline import cursor, database, extract, importing, purge, storage
-from pipeline.errors import DatabaseUnavailable
+from pipeline import clean, cursor, database, extract, importing, load, purge, storage
+from pipeline.errors import AlreadyRunning, DatabaseUnavailable
 from pipeline.settings import Settings
 from pipeline.walks import Walk
 from tests.fetched import put_pages
-from tests.posts import lines, make_page
+from tests.posts import lines, make_page, make_place
 from tests.searching import haystack, needles_found
 from tests.test_purge import DAY, asked, at, number_of, post, tweets, words
 
@@ -83,3 +83,22 @@ def test_a_reader_who_does_not_end(make_settings: Make) -> None:
             purge.rows.wipe(settings, full=True)
     reader.close()
     purge.rows.wipe(settings, full=True)
+
+
+def test_a_load_that_began_before(make_settings: Make) -> None:
+    """Its rows are not there to be found yet: it gives up, and the night that comes next loads the day without the tweet."""
+    settings = make_settings()
+    put_pages(settings, "mexico-city", DAY, make_page(post(1), post(0), places=[make_place()]))
+    clean.run(settings, "mexico-city", DAY)
+    begun = []
+
+    def told(_: float | None, message: str) -> None:
+        if "rows sent" in message and not begun:
+            begun.append(purge.run(settings, asked(number_of(0)), source="test"))
+
+    with pytest.raises(AlreadyRunning, match="deleted while they were loaded"):
+        load.tweets(settings, "mexico-city", DAY, progress=told)
+    assert begun[0].tweets == 1
+    clean.run(settings, "mexico-city", DAY)
+    assert load.tweets(settings, "mexico-city", DAY) == 1
+    assert needles_found(haystack(settings), [number_of(0)], [words(0)]) == []

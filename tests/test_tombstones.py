@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from pipeline import importing, purge, tombstones
+from pipeline import database, importing, purge, tombstones
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 from tests.posts import lines, make_tweet
@@ -54,3 +55,13 @@ def test_a_quoted_tweet_is_held_too(make_settings: Make, tmp_path: Path) -> None
     assert needles_found(haystack(settings), [number_of(50)], [words(50)]) != []
     purge.run(settings, asked(number_of(50)), source="test")
     assert needles_found(haystack(settings), [number_of(50)], [words(50)]) == []
+
+
+def test_the_table_follows_the_files(make_settings: Make) -> None:
+    """An author who takes locations away twice has one row, of the later moment."""
+    settings = make_settings()
+    for last in (number_of(5), number_of(9)):
+        purge.run(settings, purge.Asked(tweets={number_of(0): "deleted"}, authors={"502": last}), source="test")
+    with database.transaction(settings) as connection:
+        found = connection.execute(sa.text("select reason, until_milliseconds from tombstones order by 1")).all()
+    assert [tuple(row) for row in found] == [("deleted", None), ("scrub_geo", number_of(9) >> tombstones.SNOWFLAKE_BITS)]

@@ -82,26 +82,27 @@ def _stream(connection: sa.Connection, statement: str) -> Iterable[Any]:
 
 def copy_tombstones(settings: Settings) -> None:
     """Bring the table of tombstones up to date with the files, for whoever looks there."""
-    rows = [
-        {
-            "key": line.get("tweet") or line.get("author"),
-            "reason": line["reason"],
-            "source": line["source"],
-            "at": line["noted_at"],
-            "until": line.get("until"),
-        }
-        for line in tombstones.lines(settings)
-    ]
+    rows: dict[str, dict[str, Any]] = {}
+    for line in tombstones.lines(settings):
+        key = line.get("tweet") or line["author"]
+        # an author may stand there twice, the second time with a later moment
+        if key not in rows or rows[key].get("until", 0) < line.get("until", 0):
+            rows[key] = line
     if not rows:
         return
+    columns = {"reasons": "reason", "sources": "source", "at": "noted_at", "until": "until"}
+    given = {"keys": list(rows), **{name: [line.get(key) for line in rows.values()] for name, key in columns.items()}}
     with database.transaction(settings) as connection:
+        # one statement: they only grow in number, and every purge comes here
         connection.execute(
             sa.text(
-                "insert into tombstones (id_key, reason, source, noted_at, until_milliseconds) values (:key, :reason, :source, :at, :until)"
+                "insert into tombstones (id_key, reason, source, noted_at, until_milliseconds)"
+                " select * from unnest(cast(:keys as text[]), cast(:reasons as text[]), cast(:sources as text[]),"
+                " cast(:at as timestamptz[]), cast(:until as bigint[]))"
                 " on conflict (id_key) do update set until_milliseconds = excluded.until_milliseconds"
                 " where tombstones.until_milliseconds < excluded.until_milliseconds"
             ),
-            rows,
+            given,
         )
 
 
