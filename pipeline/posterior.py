@@ -79,7 +79,7 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
 
     Days count whose stored counts are those of today's rule, box and sources; the others are counted as missing. What is replaced
     goes to posterior_history, with the reason: what the rows tell, after `why` (what happened to the counts, where that is known). Pages
-    from the first changed day on lose their markers.
+    from the first day on whose row or marker changed lose their markers.
 
     Raises:
         MissingData: `day` itself has no current counts, or lies before the study's start.
@@ -103,11 +103,12 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
         if changed:
             _replace(connection, study_name, changed, published, why)
         faults.point("posterior.before_marker")
-        _mark(connection, study_name, rows, {row["day"]: _marked(wanted, counted[row["day"]]["loaded"]) for row in rows})
+        marked = _mark(connection, study_name, rows, {row["day"]: _marked(wanted, counted[row["day"]]["loaded"]) for row in rows})
         faults.point("posterior.after_marker")
-        if changed:
+        # the same numbers under a new marker too: a page may call them stale
+        if anew := [*marked, *(row["day"] for row in changed)]:
             database.lock(connection, "report")
-            database.drop_markers(connection, "report", "", changed[0]["day"])
+            database.drop_markers(connection, "report", "", min(anew))
     progress(1.0, f"{study_name} on {day}: {len(changed)} rows changed")
     return len(changed)
 
@@ -247,11 +248,12 @@ def _days(number: int) -> str:
     return f"{number} day{'s' if number != 1 else ''}"
 
 
-def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]], revisions: Mapping[date, str]) -> None:
-    """Markers for all rows; those that stand already and whose row did not change are left alone."""
+def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]], revisions: Mapping[date, str]) -> list[date]:
+    """Markers for all rows; those that stand already and whose row did not change are left alone. Gives the days of the others."""
+    marked: list[date] = []
     for start in range(0, len(rows), 1000):
         part = rows[start : start + 1000]
-        connection.execute(
+        written = connection.execute(
             sa.text(
                 "insert into partitions as old (dataset, name, day, revision, rows, source_digest, synthetic, run_id)"
                 " select 'posteriors', :study, day, revision, 1, digest, synthetic, :run"
@@ -261,6 +263,7 @@ def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]]
                 " set (revision, rows, source_digest, synthetic, run_id, loaded_at)"
                 " = (excluded.revision, 1, excluded.source_digest, excluded.synthetic, excluded.run_id, now())"
                 " where (old.revision, old.source_digest) is distinct from (excluded.revision, excluded.source_digest)"
+                " returning day"
             ),
             {
                 "study": study_name,
@@ -271,3 +274,5 @@ def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]]
                 "synthetic": [row["synthetic"] for row in part],
             },
         )
+        marked += written.scalars()
+    return marked

@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 
 from pipeline import checks, cli, database, load, migrations, posterior
-from pipeline.cli import options
+from pipeline.cli import options, terminal
 from pipeline.days import window
 from pipeline.report import page, table
 from pipeline.settings import Settings
+from tests.conftest import STUDIES
 from tests.partitions import make_hours, make_tweet, write_counts, write_tweets
 from tests.report_days import SMALL, run_stages
 from tests.test_plan import fingerprint
@@ -329,3 +331,45 @@ def test_a_partial_day_is_told_from_the_tables_to_page_terminal_and_status(
     printed = capsys.readouterr().out.replace("\xa0", " ")
     assert f"partial: traffic, {said}" in printed
     assert "1: 21 Nov 2026" in printed
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_status_names_the_studies_whose_numbers_are_made_up(
+    installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str], synthetic: bool
+) -> None:
+    """Its first line tells of the next night only: whoever tried the sandbox first has its numbers in the tables when the token comes."""
+    settings = installed()
+    write_counts(settings, "traffic", TOLD, {"0" * 32: (3, 1)}, synthetic=synthetic)
+    load.counts(settings, "traffic", TOLD)
+    posterior.update(settings, "traffic", TOLD)
+    assert cli.main(["status"]) == 0
+    assert ("synthetic, made up by the sandbox: traffic\n" in capsys.readouterr().out) is synthetic
+
+
+def test_a_study_s_name_is_whole_in_eighty_columns(
+    installed: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cut into pieces it can be neither read nor copied."""
+    installed(studies=STUDIES.replace("[traffic]", "[mexico-city-traffic]"))
+    monkeypatch.setattr(terminal, "console", lambda: Console(width=80, highlight=False))
+    assert cli.main(["status"]) == 0
+    assert "\nmexico-city-traffic " in capsys.readouterr().out
+
+
+def test_the_error_of_a_run_is_a_line_of_its_own(
+    installed: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a column of what 80 leave it would be one word a line."""
+    settings = installed()
+    told = "BudgetReached: 2,453 of the 2,500 posts are spent what to do: nothing"
+    with database.transaction(settings) as connection:
+        connection.exec_driver_sql(
+            "insert into task_runs (run_id, task, parameters, status, started_at, ended_at, host, pid, process_started, error) values"
+            """ ('1', 'ExtractTweets', '{"area": "mexico-city", "date": "2026-11-22"}', 'stopped',"""
+            f" '2026-11-24T09:15Z', now(), 'h', 1, 'p', '{told}')"
+        )
+    monkeypatch.setattr(terminal, "console", lambda: Console(width=80, highlight=False))
+    assert cli.main(["status", "--runs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert f"ExtractTweets mexico-city 2026-11-22, 09:15: {told}" in " ".join(said.split())
+    assert "ExtractTweets  mexico-city" in said

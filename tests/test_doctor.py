@@ -107,6 +107,12 @@ def lock_by_another(it: Installation) -> None:
     it.patch.setattr("pipeline.doctor.machine.open", strict, raising=False)
 
 
+def counted_by_x_at_a_level_without(it: Installation) -> None:
+    """`ask_counts` spares what is asked beforehand, not what such a study is made of."""
+    it.write(studies=it.files["studies"].replace("match", 'mode = "counts"\nmatch', 1), settings="[x]\nask_counts = false\n")
+    it.refuse(403, NOT_ENROLLED, path="/2/tweets/counts/recent")
+
+
 def full_disk(it: Installation) -> None:
     it.patch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=1000, f_frsize=4096, f_files=10_000_000, f_favail=9_000_000))
 
@@ -241,6 +247,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
     ),
     "no credits": (lambda it: it.refuse(402, {"title": "CreditsDepleted", "detail": "no credits"}), "credits", "buy credits"),
     "a used-up cap": (lambda it: it.refuse(429, CAPPED), "X's cap", "Monthly product cap"),
+    "a level without counts, and a study that needs them": (counted_by_x_at_a_level_without, "counts", '[traffic] with mode = "counts"'),
     "a level without counts": (lambda it: it.refuse(403, NOT_ENROLLED, path="/2/tweets/counts/recent"), "counts", "ask_counts = false"),
     "a level without the full archive": (
         lambda it: (it.write(studies=OLD), it.refuse(403, NOT_ENROLLED, path="/2/tweets/counts/all")),

@@ -149,6 +149,7 @@ def test_a_sample_is_called_one_wherever_its_number_shows() -> None:
     assert text.count('<span class="tag sample">sample</span>') == 2
     assert "As of Sunday 22 November 2026, a sample: 512 of about 8,300 posts, if" in shown
     assert "Given the tweets sampled so far" in shown
+    assert "The share, from the tweets sampled up to each day" in shown
     assert "8 of the 14 days counted are samples" in shown
     assert "n, tweets counted (samples on 8 of 14 days)" in shown
     assert shown.count("; a sample: 512 of about 8,300 posts") == 3 * 8  # three panels with a title a day
@@ -165,6 +166,7 @@ def test_what_x_counted_is_called_so_wherever_its_number_shows() -> None:
     shown = " ".join(Tags(text).text.split()).replace("\xa0", " ")
     assert text.count('<span class="tag sample">counted by X</span>') == 2
     assert "Given the tweets that X counted so far" in shown
+    assert "The share, from what X counted up to each day" in shown
     assert "Counted by X, by its own matching rules; authors unknown. No tweet is stored" in shown
     assert "matched; counted by X, by its own matching rules; authors unknown" in shown
     assert "as X's own search matches it" in shown
@@ -248,7 +250,7 @@ def test_what_it_shows_has_a_version() -> None:
     drawn = [charts.posterior_band(made_days(9)), charts.counts_a_day(made_days(9)), charts.share_density(made_days(9).iloc[-1].to_dict())]
     shapes = [{key: value for key, value in chart.to_dict(validate=False).items() if key not in ("datasets", "$schema")} for chart in drawn]
     looks = storage.digest(re.sub(r"\d\.\d+", "#", json.dumps(shapes)))
-    assert (page.CODE, storage.digest(text), looks) == ("report-2", "10676da920d5", "db66ee6bbf39")
+    assert (page.CODE, storage.digest(text), looks) == ("report-3", "3f2676768cdd", "db66ee6bbf39")
 
 
 # --- from the database -------------------------------------------------------------------------------------------------------

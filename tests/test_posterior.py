@@ -300,6 +300,27 @@ def test_counts_that_become_stale_while_a_posterior_is_made_do_not_get_its_marke
     assert posterior.has(settings, "traffic", day(5))
 
 
+def test_the_same_numbers_of_another_revision_need_another_page(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page made between a new version and the night that counts by it calls the numbers stale: it goes, though no number changes."""
+    settings = make_settings()
+    for number in (1, 2, 3):
+        feed(settings, number)
+    pages = {("report", "", day(number)): "r" for number in (1, 2, 3)}
+    with database.transaction(settings) as connection:
+        for key in pages:
+            database.write_marker(connection, key, Marker("r", 1))
+    assert posterior.update(settings, "traffic", day(2)) == 0
+    assert len(database.markers_present(settings, pages)) == 3
+    monkeypatch.setattr(count, "CODE_VERSION", count.CODE_VERSION + 1)
+    for number in (1, 2, 3):
+        write_counts(settings, "traffic", day(number), {KEY: COUNTS[number]})
+        load.counts(settings, "traffic", day(number))
+    assert posterior.update(settings, "traffic", day(3)) == 0
+    assert not database.markers_present(settings, pages)
+
+
 def test_an_update_waits_for_another_of_the_same_study(make_settings: Callable[..., Settings]) -> None:
     """While somebody else publishes the study it waits in the database, and then sees what they published; other studies do not wait."""
     settings = make_settings()

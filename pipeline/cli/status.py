@@ -89,21 +89,29 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
     from pipeline.report import data, words
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("study", "newest day", "share", "95 % interval", "missing", "partial", "next day"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("study", "newest day", "share", "95 % interval", "missing", "partial"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("study", "newest day"))
     studies = list(settings.studies.values())
     newest = {study.name: days.last_over(settings.area(study.area).zone, now, settings.x.settle) for study in studies}
     snapshot = data.read(connection, list(newest), max(newest.values())) if connection is not None and newest else None
     partial: list[str] = []
+    made_up: list[str] = []
+    upcoming_days: dict[str, list[str]] = {}
     for study in studies:
         zone = settings.area(study.area).zone
         upcoming = max(newest[study.name] + timedelta(days=1), study.start)
         until = days.over_at(upcoming, zone, settings.x.settle)
-        told, of_study = ([""] * 5, []) if snapshot is None else _study(settings, study, newest[study.name], snapshot)
+        told, of_study, synthetic = ([""] * 5, [], False) if snapshot is None else _study(settings, study, newest[study.name], snapshot)
         partial += [f"partial: {study.name}, {day}" for day in of_study]
-        table.add_row(escape(study.name), *told, f"{upcoming} is over at {until:%Y-%m-%d %H:%M} UTC")
+        made_up += [study.name] if synthetic else []
+        table.add_row(escape(study.name), *told)
+        upcoming_days.setdefault(f"{upcoming} is over at {until:%Y-%m-%d %H:%M} UTC", []).append(study.name)
     out.print()
     out.print(table)
+    for what, names in upcoming_days.items():
+        out.print(f"next day: {what} ({', '.join(names)})", markup=False)
+    if made_up:
+        out.print(f"synthetic, made up by the sandbox: {', '.join(made_up)}", markup=False)
     for line in partial:
         out.print(line, markup=False)
     for study in studies:
@@ -111,12 +119,12 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
             out.print(f"{study.name}: {words.BY_X}", markup=False)
 
 
-def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> tuple[list[str], list[str]]:
-    """The study's cells, and a text for each of its newest partial days: how much of it was seen, which hours are missing and why."""
+def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> tuple[list[str], list[str], bool]:
+    """The study's cells; a text for each of its newest partial days (what was seen, what is missing, why); whether it is made up."""
     from pipeline.report import hours, table, words
 
     if study.start > newest:
-        return ["not begun", "", "", "", ""], []
+        return ["not begun", "", "", "", ""], [], False
     known = table.days_of(settings, study, newest, snapshot)
     missing, partial = known.of_status("missing"), known.of_status("partial")
     shown = ["none", "", ""]
@@ -127,7 +135,7 @@ def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> tup
         share = words.percent(known.latest["mean"], words.decimals(low, high))
         shown = [f"{known.latest_day}{stale}", f"{share}{basis}", words.interval(low, high)]
     cells = [f"{len(found)}: {words.day_list(found, most=3)}" if found else "0" for found in (missing, partial)]
-    return [*shown, *cells], hours.partial_days(known, settings.area(study.area).zone)
+    return [*shown, *cells], hours.partial_days(known, settings.area(study.area).zone), known.synthetic
 
 
 def _runs(connection: Any, most: int, now: datetime, out: Console) -> None:
@@ -139,16 +147,20 @@ def _runs(connection: Any, most: int, now: datetime, out: Console) -> None:
     if not found:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("last runs", "of", "status", "began (UTC)", "seconds", "rows", "requests", "error"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("last runs", "of", "status", "began (UTC)", "seconds", "rows", "requests"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "last runs")
     for row in found:
         seconds = f"{((row.ended_at or now) - row.started_at).total_seconds():.1f}"
-        error = " ".join((row.error or "").split())
         of = " ".join(str(value) for value in row.parameters.values())
-        cells = [row.task, of, row.status, f"{row.started_at:%Y-%m-%d %H:%M}", seconds, _number(row.rows_out), _number(row.requests), error]
+        cells = [row.task, of, row.status, f"{row.started_at:%Y-%m-%d %H:%M}", seconds, _number(row.rows_out), _number(row.requests)]
         table.add_row(*(escape(cell) for cell in cells))
     out.print()
     out.print(table)
+    # a sentence in a column of what is left of 80 is one word a line
+    for row in found:
+        if row.error:
+            told = " ".join([row.task, *map(str, row.parameters.values())])
+            out.print(f"{told}, {row.started_at:%H:%M}: {' '.join(row.error.split())}", markup=False)
 
 
 def _number(value: int | None) -> str:

@@ -131,11 +131,14 @@ class Asking:
             return warning("X", " ".join(error.what.split()), "asked too often just now: look again in a quarter of an hour")
         check = next((name for kind, name in NAMED if isinstance(error, kind)), "X")
         if check == "counts":
+            what = " ".join(error.what.split())
+            if needing := _needing_counts(self.settings):
+                return fault(check, what, f"raise the access level; without counts {' and '.join(needing)} cannot be")
             if not self.settings.x.ask_counts:
-                return warning(check, " ".join(error.what.split()), "nothing: ask_counts = false, so no night asks it")
+                return warning(check, what, "nothing: ask_counts = false, so no night asks it")
             return fault(
                 check,
-                " ".join(error.what.split()),
+                what,
                 "set ask_counts = false under [x] in settings.toml (then nothing is told of prices and gaps), or raise the access level",
             )
         return refused(check, error)
@@ -206,6 +209,15 @@ def budget(settings: Settings, posts: dict[str, int]) -> Iterator[Finding]:
 
 
 _CHEAPER = "raise [x] {} in settings.toml, or take a sample of each day (`sample` in areas.toml)"
+
+
+def _needing_counts(settings: Settings) -> list[str]:
+    """What the settings want that counts alone can give, whatever `ask_counts` says: it only spares what can be done without."""
+    studies = [f'[{study.name}] with mode = "counts"' for study in settings.studies.values() if study.mode == "counts"]
+    areas = settings.areas.values()
+    return studies + [
+        f"the sample of [{area.name}]" for area in areas if area.sample and area.source != "archive" and _wanted(settings, area.name)
+    ]
 
 
 def _wanted(settings: Settings, area: str) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.report.card import Card
 
 #: Changes whenever the page of the same database would look different.
-CODE = "report-2"
+CODE = "report-3"
 
 #: charts.PALETTE on a dark ground, in the same order of brightness differences. Names are those of the palette.
 DARK = {

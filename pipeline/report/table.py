@@ -30,7 +30,7 @@ class Row:
     Attributes:
         day: the day of the newest posterior.
         trials, matches, days: what it counts.
-        missing: days that it should count and does not.
+        missing: days since the study's start that it does not count.
         truth: the sandbox's true share over the same days; None where the tweets are real.
         current: whether it was made by the study as it is configured now.
         basis: one of schema.BASES.
@@ -129,7 +129,7 @@ def _row(settings: Settings, study: Study, known: data.StudyDays) -> Row:
         trials=int(latest.get("trials", 0)),
         matches=int(latest.get("matches", 0)),
         days=int(latest.get("days", 0)),
-        missing=len(known.of_status("missing")),
+        missing=len(known.days) - int(latest.get("days", 0)),
         synthetic=known.synthetic,
         truth=truth(settings, study, known),
         current=known.current,
