@@ -10,14 +10,17 @@ import pytest
 
 from pipeline import compliance, extract, purge
 from pipeline.cli import main
-from pipeline.errors import SourceUnavailable
+from pipeline.errors import SourceRefused, SourceUnavailable
 from pipeline.sandbox.faults import Fault, Script
 from pipeline.sandbox.server import Server, running
 from pipeline.sandbox.world import World
 from pipeline.settings import Settings
+from pipeline.sources import x_jobs
+from pipeline.sources.x_jobs import Job
 from tests.fetched import put_pages
 from tests.posts import make_page, make_place
 from tests.searching import haystack, needles_found
+from tests.servers import Reply, scripted
 from tests.test_purge import DAY, bring, number_of, numbers, post
 
 Make = Callable[..., Settings]
@@ -145,3 +148,14 @@ def test_real_pages_of_the_sandbox(make_settings: Make, tmp_path: Path) -> None:
     assert numbers(settings, DAY)[0] < before[0]
     assert needles_found(haystack(settings), gone, []) == []
     assert needles_found(haystack(settings), [next(i for i in ids if i not in gone)], []) != []
+
+
+def test_a_refusal_does_not_tell_the_signed_address() -> None:
+    """Stores of files repeat it in their words; what went wrong is told by their code."""
+    said = b"<Error><Code>ExpiredToken</Code><StringToSign>GET /bucket/ids?X-Goog-Signature=secret</StringToSign></Error>"
+    with scripted() as server:
+        server.script[1] = Reply(400, body=said)
+        job = Job("1", "complete", "geobeta", "", f"{server.url}/results?X-Goog-Signature=secret")
+        with pytest.raises(SourceRefused, match=r"127\.0\.0\.1 answered HTTP 400 to GET \(ExpiredToken\)") as refused:
+            x_jobs.download(job, timeout=5.0)
+    assert "secret" not in str(refused.value)

@@ -90,7 +90,7 @@ def account(asked: Asked, report: Report, *, dry: bool) -> list[str]:
         said.append(f"  {area} {day}: {why or 'none of its tweets had been counted'}")
     if len(report.days) > LISTED:
         said.append(f"  and {len(report.days) - LISTED:,} days more")
-    for study, number in report.restated.items():
+    for study, number in ((study, number) for study, number in report.restated.items() if number):
         said.append(f"restated: {study}: {_number(number, 'published day')}")
     for area, day in report.from_rows:
         said.append(f"  {area} {day}: its files are no more; counted again from the database's rows")

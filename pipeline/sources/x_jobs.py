@@ -6,6 +6,7 @@ Those addresses are another host's and signed: no token is sent there, and no me
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ from pipeline.sources import x_answers
 #: Words of `status` (docs.x.com/x-api/compliance/batch-compliance).
 OPEN: Final = ("created", "in_progress")
 OVER: Final = ("failed", "expired")
+#: What went wrong, in the XML that such stores answer with (cloud.google.com/storage/docs/xml-api/reference-status).
+_CODE: Final = re.compile(r"<Code>(\w{1,60})</Code>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,10 @@ def _answered(url: str, timeout: float, method: str, **given: Any) -> requests.R
     if response.status_code >= 500:
         raise SourceUnavailable(f"{host} answered HTTP {response.status_code} to {method}", todo="run again: the job goes on")
     if response.status_code >= 300:
+        # the words of a store of files repeat the signed address: its code alone is told
+        code = _CODE.search(response.text[:2000])
         raise SourceRefused(
-            f"{host} answered HTTP {response.status_code} to {method}: {response.text[:200]!r}",
+            f"{host} answered HTTP {response.status_code} to {method}" + (f" ({code[1]})" if code else ""),
             todo="run again; if it stays so, remove compliance/job.json in the data folder, so that a new job is begun",
         )
     return response
