@@ -173,6 +173,7 @@ def test_what_x_counted_is_called_so_wherever_its_number_shows() -> None:
     assert len(re.findall(r"; counted by X(?!,)", shown)) == 3 * 3  # three panels with a title a day
     assert text.count('<td class="number">unknown</td>') == 3
     assert "n, tweets counted by X" in shown
+    assert "What X counted follows X's rules: places of any size count" in shown
     assert len(re.findall(r'aria-label="[^"]*\(by X\)', text)) == 3
     assert "by X" not in rendered(a_card())
 

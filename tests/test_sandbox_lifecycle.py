@@ -133,3 +133,24 @@ def test_the_server_starts_without_the_heavy_libraries() -> None:
         "import sys, pipeline.sandbox.server; print(sorted({'pandas', 'scipy', 'pydantic', 'tweepy', 'sqlalchemy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_one_started_by_hand_can_be_told_what_goes_wrong(sandboxed: Callable[..., Settings]) -> None:
+    """It says where its key is, readable by its owner alone; a run does not take it for its own, and the file goes with it."""
+    settings = sandboxed()
+    environ = {**os.environ, "GEOBETA_CONFIG": str(settings.config), "GEOBETA_DATA": str(settings.data)}
+    command = [sys.executable, "-m", "pipeline", "sandbox", "--idle-exit", "60"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url, path = process.stdout.readline().split()[2], Path(process.stdout.readline().removeprefix("its key: ").strip())
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            headers = {"x-sandbox-key": json.loads(path.read_text())["key"]}
+            told = requests.post(f"{url}/sandbox/faults", json={"faults": {"1": {"kind": "html"}}}, headers=headers, timeout=10)
+            assert told.status_code == 200
+            answer = requests.get(f"{url}/2/tweets/counts/recent", headers={"authorization": "Bearer sandbox"}, timeout=10)
+            assert "html" in answer.headers["content-type"]
+            assert lifecycle.status(settings) is None
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert not path.exists()

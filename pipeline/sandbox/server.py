@@ -149,10 +149,13 @@ def run(
     server = Server(world, port=port, folder=folder, idle_exit=idle_exit, faults=faults)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown, daemon=True).start())
+    if announce:
+        # not lifecycle.py's: a run does not take the server that somebody tries things on for its own
+        address = folder / f"address-{server.server_address[1]}.json"
     if address is not None:
         _write_address(address, {**server.health(), "url": server.url, "key": server.key})
     if announce:
-        print(f"sandbox at {server.url} (made-up tweets; X_BASE_URL={server.url} asks it; Ctrl-C ends it)", flush=True)
+        print(f"sandbox at {server.url} (made-up tweets; X_BASE_URL={server.url} asks it; Ctrl-C ends it)\nits key: {address}", flush=True)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
