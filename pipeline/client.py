@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,9 @@ SANDBOX_TOKEN: Final = "sandbox"
 
 #: What the whole account is refused for: whatever else is asked in the same night would be refused as well.
 FINAL: Final = (UsageCapExceeded, PaymentRequired, Unauthorized)
+
+#: A night lasts no longer than this.
+FORGOTTEN_SECONDS: Final = 7 * 86400
 
 
 def build(
@@ -71,9 +76,10 @@ class Gate:
         """Shut it where the error is one of FINAL."""
         if not isinstance(error, FINAL):
             return
-        # of earlier nights: nobody asks for them any more
+        # of nights that are long over: another one that runs just now still has to read its own
         for path in self.path.parent.glob("refused-*.json"):
-            if path != self.path:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
+                    path.unlink()
         kind = next(kind for kind in FINAL if isinstance(error, kind))
         storage.write_json(self.path, {"kind": kind.__name__, "what": error.what, "todo": error.todo})

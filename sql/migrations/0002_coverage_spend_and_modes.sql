@@ -99,7 +99,7 @@ create table api_reservations (
     sent_at timestamptz not null default now()
 );
 comment on table api_reservations is 'Requests that are on their way, and those of killed runs: counted against the budget at their most.';
-comment on column api_reservations.request_id is 'A random name.';
+comment on column api_reservations.request_id is 'Digest of what is asked, what for and on which UTC day: the same request takes its own place.';
 comment on column api_reservations.utc_day is 'The UTC day in which it was sent.';
 comment on column api_reservations.endpoint is 'The endpoint.';
 comment on column api_reservations.posts is 'How many posts it may return.';
