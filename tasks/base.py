@@ -87,7 +87,9 @@ class Stage(luigi.Task):
 
 
 @luigi.Task.event_handler(luigi.Event.BROKEN_TASK)
-def _could_not_be_scheduled(task: luigi.Task, exception: BaseException) -> None:
+@luigi.Task.event_handler(luigi.Event.PROCESS_FAILURE)
+def _failed_without_a_word(task: luigi.Task, what: object) -> None:
+    """A task that could not be scheduled, or whose process was killed: nobody else notes it for the exit code."""
     if _settings is not None:
         exit_code.note(_settings.data, None)
 

@@ -6,17 +6,26 @@ import fcntl
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 
+import luigi
 import pytest
 
+import tasks
+from pipeline.errors import BudgetReached
 from pipeline.sandbox import server as sandbox
 from pipeline.sandbox.faults import Fault, Script
 from pipeline.sandbox.world import World
+from pipeline.settings import Settings
 from pipeline.settings import read as read_settings
+from tasks import base, exit_code
 from tests.chain import AREAS, ROOT, STUDIES, Installation, refusing
 
 pytestmark = pytest.mark.slow
+
+Make = Callable[..., Settings]
 
 
 def test_0_when_all_that_was_due_is_published(installation: Installation) -> None:
@@ -94,6 +103,17 @@ def test_30_when_something_else_failed_as_well(installation: Installation) -> No
         asked = {"X_BASE_URL": running.url, "X_BEARER_TOKEN": "sandbox"}
         assert installation.luigi("Nightly", "--date", "2026-11-10", **asked).returncode == 30
         assert {status for (status,) in installation.query("select status from task_runs")} >= {"stopped", "failed"}
+
+
+@pytest.mark.parametrize("event", [luigi.Event.PROCESS_FAILURE, luigi.Event.BROKEN_TASK])
+def test_a_killed_worker_is_no_stop_by_the_budget(make_settings: Make, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
+    """Luigi tells of it, for the dead process cannot; nor can a task that was never begun."""
+    settings = make_settings(database=False)
+    monkeypatch.setattr(base, "_settings", settings)
+    task = tasks.Nightly(date=date(2026, 11, 10))
+    exit_code.note(settings.data, BudgetReached("all spent"))
+    task.trigger_event(event, task, "died unexpectedly with exit code -9")
+    assert sorted(path.name for path in settings.data.glob(f"locks/night-{exit_code.NIGHT}/*")) == ["budget", "other"]
 
 
 @pytest.mark.parametrize(
