@@ -124,11 +124,12 @@ def days_to_adapt(
 ) -> float:
     """The same for forget = "auto" after `steady_days` without drift: days until it has noticed, and what it then takes covers.
 
-    The lead of a candidate over forgetting nothing grows on the j-th new day by (e_1^2 / v_1 - e^2 / v - log(v / v_1)) / 2 in
-    expectation, with e the part of the shift that its prediction still misses and v the variance it claims: the log scores in
-    normal approximation. Noticed is what exceeds the margin of `choose_forget`, after what the steady days took from it and with
-    ndtri(chance) standard deviations, the root of sum (e_1 - e)^2 / r, taken off. Infinite beyond `longest` days. Derived here;
-    that it holds is measured (tests/test_forgetting.py).
+    The lead of a candidate over forgetting nothing grows on the j-th new day by ((e_1^2 + r) / v_1 - (e^2 + r) / v - log(v / v_1)) / 2
+    in expectation, with e the part of the shift that its prediction still misses, v the variance it claims, and r that of a day's
+    share, in whose own r more is added for the wandering of its mean: the log scores in normal approximation. Noticed is what
+    exceeds the margin of `choose_forget`, after what the steady days took from it and with ndtri(chance) standard deviations, the
+    root of sum r (e_1 / v_1 - e / v)^2, taken off. Infinite beyond `longest` days. Derived here; that it holds is measured
+    (tests/test_forgetting.py).
 
     Raises:
         InvalidCounts: as `days_to_cover` and `choose_forget`.
@@ -136,18 +137,22 @@ def days_to_adapt(
     from scipy import special
 
     table = _checked(candidates, doubt)[1:]
-    _possible(share=share, daily_trials=daily_trials, design_effect=design_effect, forget=1.0, level=level, chance=chance)
-    noise = share * (1 - share) * design_effect / daily_trials
-    spread = noise / table
-    lead = -steady_days / 2 * (np.log(spread / noise) + (1 + (1 - table) / (1 + table)) * noise / spread - 1)
+    for value in (share, share - shift):
+        _possible(share=value, daily_trials=daily_trials, design_effect=design_effect, forget=1.0, level=level, chance=chance)
+    one_day = design_effect / daily_trials
+    noise = share * (1 - share) * one_day
+    margin, safe = math.log(len(table) / doubt), float(special.ndtri(chance))
+    # of a discounted mean, in r
+    wander = (1 - table) / (1 + table)
+    lead = -steady_days / 2 * ((1 + wander) * table - 1 - np.log(table))
     variance = np.zeros_like(table)
-    margin = math.log(len(table) / doubt)
-    safe = float(special.ndtri(chance))
     for day in range(1, longest + 1):
+        # what either prediction misses, and the variance it claims by its own share; the larger one, which notices later
         behind, left = shift * steady_days / (steady_days + day - 1), shift * table ** (day - 1)
-        first = noise * (1 + 1 / (steady_days + day - 1))
-        lead = lead + (behind**2 / first - left**2 / spread - np.log(spread / first)) / 2
-        variance = variance + (behind - left) ** 2 / noise
+        first = max((share - behind) * (1 - share + behind) * one_day, noise) * (1 + 1 / (steady_days + day - 1))
+        spread = np.maximum((share - left) * (1 - share + left) * one_day, noise) / table
+        lead = lead + ((behind**2 + noise) / first - (left**2 + noise * (1 + wander)) / spread - np.log(spread / first)) / 2
+        variance = variance + noise * (behind / first - left / spread) ** 2
         sure = lead - safe * np.sqrt(variance)
         best = int(np.argmax(sure))
         remaining = abs(shift) * table[best] ** day

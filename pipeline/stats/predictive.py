@@ -90,7 +90,7 @@ def predict(
         mass = _masses(n[index], a[index], b[index])
         # from both ends, so that neither tail is what rounding left of 1
         lower[index] = np.searchsorted(np.cumsum(mass), (1 - level) / 2) / n[index]
-        upper[index] = 1 - np.searchsorted(np.cumsum(mass[::-1]), (1 - level) / 2) / n[index]
+        upper[index] = (n[index] - np.searchsorted(np.cumsum(mass[::-1]), (1 - level) / 2)) / n[index]
     return Prediction(lower=lower, upper=upper, mean=a / (a + b))
 
 
