@@ -198,7 +198,7 @@ class Worlds:
     """Made-up streams: 4,000 authors whose activity falls off as a power of 3/2 (up to 5 tweets a day), who come back every day.
 
     An author writes as all do, but with three tweets in ten says what is their own habit: so two tweets of one author correlate
-    with .09, as those of words on real streams do (.05 to .5: tests/test_split_halves.py). The habits follow the share of the day.
+    with .09, as those of the milder words on real streams do (.05 to .5: tests/test_split_halves.py). The habits follow the share of the day.
     """
 
     AUTHORS, HABIT = 4000, 0.3
@@ -221,7 +221,7 @@ class Worlds:
         """A day's step for which the discount is the right one: its standard deviation over the root of p (1 - p).
 
         The steady state of the local level model: innovation / observation variance = (1 - forget)^2 / forget, Harvey,
-        Forecasting, Structural Time Series Models and the Kalman Filter, section 4.1.2; the latter with these authors' design effect.
+        Forecasting, Structural Time Series Models and the Kalman Filter, chapter 4; the latter with these authors' design effect.
         """
         day = self.rate.sum(axis=1)
         of_one_mind = 1 + (self.rate**2).sum(axis=1) * (1 + forget) / (1 - forget) / day

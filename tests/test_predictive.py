@@ -75,6 +75,7 @@ def test_intervals_are_the_quantiles_of_an_independent_library() -> None:
     assert empty.mean.tolist() == [0.4]
 
 
+@pytest.mark.slow
 def test_what_it_promises_about_tomorrow_holds() -> None:
     """4,000 days drawn from the model with D = 3: the 95 % interval holds 95 %, a little more for whole counts; surprises are uniform."""
     random = np.random.default_rng(11)

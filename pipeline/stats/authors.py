@@ -22,9 +22,9 @@ from pipeline.stats.sequence import Days, as_days, as_whole, check_discount
 ENOUGH_AUTHORS = 10
 #: The days before the window that it borrows from.
 RECENT_DAYS = 28
-#: Two tweets of one author agree so far beyond chance where nothing else is known. Measured on real streams: .02 to .15 for most
-#: words and hashtags, up to .9 for what a robot alone writes (see tests/test_split_halves.py).
-TYPICAL_CORRELATION = 0.1
+#: Two tweets of one author agree so far beyond chance where nothing else is known: the median of fourteen words on two real streams,
+#: .05 for the least and 2 for what robots write (tests/test_split_halves.py prints them).
+TYPICAL_CORRELATION = 0.25
 #: How many of the busiest authors `top_weight` sums.
 TOP_AUTHORS = 5
 
@@ -41,7 +41,7 @@ class AuthorRows:
     authors: npt.NDArray[np.int64]
     #: at least 1: how many times wider the variance of the share is than that of as many independent tweets
     design_effect: Floats
-    #: part of the design effect that was borrowed: 0 all its own, 1 nothing
+    #: part of the correlation within authors that was borrowed: 0 none, 1 all of it
     borrowed: Floats
     #: trials / design_effect: so many independent tweets would be worth as much
     effective_trials: Floats
@@ -74,7 +74,7 @@ def design_effect(
 
     With p_(i) the share without author i: V = (m - 1) / m sum (p_(i) - p)^2, D = V / (p (1 - p) squares / n^2). Undefined with no
     match, no other tweet, or one author. Source: the delete-one-cluster jackknife of a ratio, Wolter, Introduction to Variance
-    Estimation, 2nd ed., section 4.5; the design effect is Kish's, Survey Sampling, section 8.2. It agrees with the linearised
+    Estimation, 2nd ed., chapter 4; the design effect is Kish's, Survey Sampling, section 8.2. It agrees with the linearised
     m / (m - 1) sum (k_i - p n_i)^2 / n^2 to first order, and is a little larger where one author has much weight, which is where
     that one is too small (measured: tests/test_split_halves.py).
 

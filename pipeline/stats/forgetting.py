@@ -54,7 +54,8 @@ def choose_forget(
     log(c / doubt), with c the number of the others: if nothing drifts, the ratio of a rival's predictive probability to the true
     one is a martingale, so it ever reaches c / doubt with probability doubt / c at most (Ville's inequality), and that one of them
     does with `doubt` at most, on however many days one looks. Source: the prequential score, Dawid (1984), JRSS A 147; Ville's
-    inequality, Shafer et al. (2011), Statistical Science 26; discounts by predictive probability, West and Harrison, section 10.8.
+    inequality, Shafer et al. (2011), Statistical Science 26; models weighed by predictive
+    probability, West and Harrison, Bayesian Forecasting and Dynamic Models, chapter 12.
 
     Args:
         prior_alpha: alpha_0 > 0.

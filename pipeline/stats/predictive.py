@@ -32,7 +32,7 @@ def log_mass(*, trials: npt.ArrayLike, matches: npt.ArrayLike, alpha: npt.ArrayL
     """Log probability of k matches in n new trials when the share is Beta(alpha, beta); arrays of the broadcast shape.
 
     C(n, k) B(alpha + k, beta + n - k) / B(alpha, beta). Source: the beta-binomial, Johnson, Kemp, Kotz, Univariate Discrete
-    Distributions, section 6.2.2. Differences of log-gammas lose nine digits at a million counts; so it is put together from
+    Distributions, chapter 6. Differences of log-gammas lose nine digits at a million counts; so it is put together from
     saddle-point parts, as C. Loader, Fast and Accurate Computation of Binomial Probabilities (2000), does for the binomial.
 
     Raises:
