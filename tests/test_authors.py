@@ -198,7 +198,8 @@ class Worlds:
     """Made-up streams: 4,000 authors whose activity falls off as a power of 3/2 (up to 5 tweets a day), who come back every day.
 
     An author writes as all do, but with three tweets in ten says what is their own habit: so two tweets of one author correlate
-    with .09, as those of the milder words on real streams do (.05 to .5: tests/test_split_halves.py). The habits follow the share of the day.
+    with .09, as those of the milder words on real streams do (.05 to .5: tests/test_split_halves.py). The habits follow the share
+    of the day.
     """
 
     AUTHORS, HABIT = 4000, 0.3
