@@ -1,0 +1,298 @@
+"""Tweets come in authors: the design effect of a weighted window of days, what rests on a few authors, and the clustered posterior.
+
+Pure functions of the counts by author and day, whatever their order. Which discount or window to take belongs to sequence.py and
+forgetting.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import InvalidCounts
+from pipeline.stats import beta
+from pipeline.stats.beta import Floats
+from pipeline.stats.sequence import Days, as_days, as_whole, check_discount
+
+#: So many authors on the rarer side (with a match, or with a tweet that does not match) make a window's own design effect hold
+#: alone; with fewer it borrows (see `author_rows`).
+ENOUGH_AUTHORS = 10
+#: The days before the window that it borrows from.
+RECENT_DAYS = 28
+#: Two tweets of one author agree so far beyond chance where nothing else is known: the median of fourteen words on two real streams,
+#: .05 for the least and 2 for what robots write (tests/test_split_halves.py prints them).
+TYPICAL_CORRELATION = 0.25
+#: How many of the busiest authors `top_weight` sums.
+TOP_AUTHORS = 5
+
+
+@dataclass(frozen=True)
+class AuthorRows:
+    """One row a day asked for, in the order asked: what the weighted window up to it says of its authors. NaN where it is empty."""
+
+    days: Days
+    #: sums of the days' counts by their weights, after the cap
+    trials: Floats
+    matches: Floats
+    #: authors with a tweet in the window; tweets without an author are none
+    authors: npt.NDArray[np.int64]
+    #: at least 1: how many times wider the variance of the share is than that of as many independent tweets
+    design_effect: Floats
+    #: part of the correlation within authors that was borrowed: 0 none, 1 all of it
+    borrowed: Floats
+    #: trials / design_effect: so many independent tweets would be worth as much
+    effective_trials: Floats
+    #: part of the trials written by the TOP_AUTHORS busiest authors
+    top_weight: Floats
+    #: the share without the one author who moves it most, and the part of the variance that this author makes
+    without_top: Floats
+    top_influence: Floats
+    #: one vote an author (the share of their own tweets that match), weighted by the author's latest day: votes, and those for a match
+    votes: Floats
+    votes_for: Floats
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Weighted sums of one author each; `copies` authors of the same sums (tweets without an author are one each)."""
+
+    trials: Floats
+    matches: Floats
+    copies: Floats
+    #: sum of weight^2 n over the days: what the sampling variance of the weighted sums rests on
+    squares: float
+    latest: Floats
+
+
+def design_effect(
+    *, trials: npt.ArrayLike, matches: npt.ArrayLike, copies: npt.ArrayLike = 1.0, squares: npt.ArrayLike | None = None
+) -> Floats:
+    """Variance of the share by the jackknife over authors, relative to independent tweets; NaN where that is undefined.
+
+    With p_(i) the share without author i: V = (m - 1) / m sum (p_(i) - p)^2, D = V / (p (1 - p) squares / n^2). Undefined with no
+    match, no other tweet, or one author. Source: the delete-one-cluster jackknife of a ratio, Wolter, Introduction to Variance
+    Estimation, 2nd ed., chapter 4; the design effect is Kish's, Survey Sampling, section 8.2. It agrees with the linearised
+    m / (m - 1) sum (k_i - p n_i)^2 / n^2 to first order, and is a little larger where one author has much weight, which is where
+    that one is too small (measured: tests/test_split_halves.py).
+
+    Args:
+        trials: shape (..., m): n_i of each author, weighted over the days; authors without trials are no authors.
+        matches: k_i, likewise.
+        copies: so many authors have these sums.
+        squares: shape (...): sum of weight^2 n over the days; the plain sum of trials where all weights are 1.
+
+    Raises:
+        InvalidCounts: k > n, negative, or not finite.
+    """
+    n, k = beta.counts(trials, matches)
+    number = np.asarray(copies, dtype=np.float64)
+    effect, _ = _jackknife(n, k, number, np.asarray((number * n).sum(axis=-1) if squares is None else squares, dtype=np.float64))
+    return effect
+
+
+def clustered_posterior(
+    *, prior_alpha: npt.ArrayLike, prior_beta: npt.ArrayLike, trials: npt.ArrayLike, matches: npt.ArrayLike, design_effect: npt.ArrayLike
+) -> tuple[Floats, Floats]:
+    """Beta(alpha + k / D, beta + (n - k) / D): as many independent tweets as the authors' are worth.
+
+    Source: effective sample size in a conjugate update, Ghitza and Gelman (2013), AJPS 57 (there for survey weights);
+    Kish, Survey Sampling, section 8.2. With forgetting the weighted sums are those of the discounted posterior, so that D = 1
+    gives `posterior_sequence`: it claims (1 - forget) of a day's variance, half of which stands for the drift.
+
+    Raises:
+        InvalidCounts: k > n, a design effect below 1, a bad prior.
+    """
+    effect = np.asarray(design_effect, dtype=np.float64)
+    if not (np.isfinite(effect).all() and (effect >= 1).all()):
+        raise InvalidCounts("a design effect is at least 1 and finite", todo="mend the call")
+    n, k = beta.counts(trials, matches)
+    return beta.update(prior_alpha, prior_beta, n / effect, k / effect)
+
+
+def author_rows(
+    *,
+    days: npt.ArrayLike,
+    authors: npt.ArrayLike,
+    trials: npt.ArrayLike,
+    matches: npt.ArrayLike,
+    at: npt.ArrayLike,
+    forget: float = 1.0,
+    window: int | None = None,
+    author_cap: int | None = None,
+) -> AuthorRows:
+    """What the authors of each day of `at` and of the days before it say together; an author is one, on however many days.
+
+    Day s weighs forget^(t - s) for day t; with `window` only the last so many calendar days weigh at all.
+
+    Where a window is small or degenerate, it borrows. Let r be the correlation within authors that its design effect amounts to,
+    D = 1 + r (B - 1), with B the design effect if every author were of one mind (sum n_i^2 / sum of weight^2 n). Let s be the
+    number of authors with a match, or with a tweet that does not match, whichever are fewer. With s >= ENOUGH_AUTHORS r is the
+    window's own; with less it is (s own + (ENOUGH_AUTHORS - s) borrowed) / ENOUGH_AUTHORS. Borrowed is the r of the RECENT_DAYS
+    before the window by the same rule, which in turn borrows TYPICAL_CORRELATION. A window that reaches back to the first day has
+    none before it. r is borrowed and not D, since D grows with the number of tweets an author has in the window.
+
+    Args:
+        days: the day of each row, anything numpy takes for datetime64[D].
+        authors: whose it is, text or a number, once a day; None for tweets without an author, each of which counts as one author.
+        trials: n of that author and day, whole numbers.
+        matches: k, whole numbers, k <= n.
+        at: the days to give a row for.
+        forget: discount a day, 0 < forget <= 1.
+        window: number of days, at least 1; None for all.
+        author_cap: an author's tweets of one day count as so many at most, in the proportion in which they match.
+
+    Raises:
+        InvalidCounts: k > n, negative or fractional counts, an author twice on a day, a bad discount, window or cap.
+    """
+    check_discount(forget, window)
+    table = _table(days, authors, trials, matches, author_cap)
+    wanted = as_days(at)
+    return _gathered(wanted, [_row(table, day, forget, window) for day in wanted])
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows sorted by day and author; code -1 is nobody. `names` is the number of authors."""
+
+    days: Days
+    codes: npt.NDArray[np.int64]
+    trials: Floats
+    matches: Floats
+    names: int
+
+
+def _table(days: npt.ArrayLike, authors: npt.ArrayLike, trials: npt.ArrayLike, matches: npt.ArrayLike, cap: int | None) -> _Table:
+    when = as_days(days)
+    who = np.atleast_1d(np.asarray(authors))
+    if who.shape != when.shape:
+        raise InvalidCounts(f"{who.size} authors for {when.size} rows; wanted is one a row", todo="mend the call")
+    n, k = beta.counts(as_whole(trials, when.shape), as_whole(matches, when.shape))
+    codes, names = _codes(who)
+    order = np.lexsort((codes, when))
+    when, codes, n, k = when[order], codes[order], n[order], k[order]
+    if ((when[1:] == when[:-1]) & (codes[1:] == codes[:-1])).any():
+        raise InvalidCounts("an author is given twice on one day; wanted is one row each", todo="load those days' counts again")
+    if cap is not None:
+        if cap < 1:
+            raise InvalidCounts(f"author_cap is {cap}; wanted is a whole number of at least 1", todo="mend author_cap in studies.toml")
+        over = (codes >= 0) & (n > cap)
+        n, k = np.where(over, float(cap), n), np.where(over, k * (cap / np.maximum(n, 1)), k)
+    return _Table(when, codes, n, k, names)
+
+
+def _codes(who: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], int]:
+    """Numbers in the order of the names, -1 for None; and how many names there are."""
+    if who.dtype.kind in "iuU":
+        names, inverse = np.unique(who, return_inverse=True)
+        return inverse.astype(np.int64), names.size
+    known = np.array([name is not None for name in who.tolist()], dtype=np.bool_)
+    names, inverse = np.unique(np.array([str(name) for name in who[known].tolist()], dtype=np.str_), return_inverse=True)
+    codes = np.full(who.shape, -1, dtype=np.int64)
+    codes[known] = inverse
+    return codes, names.size
+
+
+def _window(table: _Table, last: np.datetime64, forget: float, window: int | None) -> _Window:
+    """The weighted sums of the days up to `last`; only authors that are there, in the order of their names.
+
+    So the sums of one day depend on no author who comes later, to the last bit.
+    """
+    end = int(np.searchsorted(table.days, last, side="right"))
+    start = 0 if window is None else int(np.searchsorted(table.days, last - np.timedelta64(window, "D"), side="right"))
+    codes, n, k = table.codes[start:end], table.trials[start:end], table.matches[start:end]
+    weight = np.power(forget, (last - table.days[start:end]).astype(np.float64))
+    known = codes >= 0
+    by_author = [np.bincount(codes[known], (weight * values)[known], minlength=table.names) for values in (n, k)]
+    latest = np.zeros(table.names)
+    np.maximum.at(latest, codes[known], weight[known])
+    there = by_author[0] > 0
+    lone, hits, misses = weight[~known], k[~known], (n - k)[~known]
+    return _Window(
+        trials=np.concatenate([by_author[0][there], lone, lone]),
+        # by_author may exceed the trials by the rounding of their weights
+        matches=np.concatenate([np.minimum(by_author[1], by_author[0])[there], lone, np.zeros_like(lone)]),
+        copies=np.concatenate([np.ones(int(there.sum())), hits, misses]),
+        squares=float((weight * weight * n).sum()),
+        latest=latest[there],
+    )
+
+
+def _jackknife(n: Floats, k: Floats, copies: Floats, squares: Floats) -> tuple[Floats, Floats]:
+    """The design effect, and what leaving each author out adds to the share."""
+    total, matched = (copies * n).sum(axis=-1, keepdims=True), (copies * k).sum(axis=-1, keepdims=True)
+    number = (copies * (n > 0)).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = matched / total
+        moved = (share * n - k) / (total - n)
+        variance = (number - 1) / number * (copies * moved * moved).sum(axis=-1)
+        all_, part = total[..., 0], share[..., 0]
+        effect = variance / (part * (1 - part) * squares / all_ / all_)
+    # k = n may leave 1 - p a rounding above 0
+    settled = (number > 1) & (matched[..., 0] > 0) & (all_ - matched[..., 0] > 1e-9 * all_)
+    return np.where(settled, effect, np.nan), moved
+
+
+def _correlation(part: _Window) -> tuple[float, float]:
+    """The correlation within authors, and how far it can be relied on, 0 to 1."""
+    if not part.trials.size:
+        return 0.0, 0.0
+    with_match = float(part.copies[part.matches > 0].sum())
+    with_other = float(part.copies[part.trials - part.matches > 1e-9 * part.trials].sum())
+    effect = float(design_effect(trials=part.trials, matches=part.matches, copies=part.copies, squares=part.squares))
+    room = _of_one_mind(part) - 1
+    if np.isnan(effect):
+        return 0.0, 0.0
+    own = max(effect - 1, 0.0) / room if room > 1e-9 else 0.0
+    return own, min(min(with_match, with_other) / ENOUGH_AUTHORS, 1.0)
+
+
+def _of_one_mind(part: _Window) -> float:
+    return float((part.copies * part.trials * part.trials).sum()) / part.squares if part.squares > 0 else 1.0
+
+
+def _row(table: _Table, day: np.datetime64, forget: float, window: int | None) -> dict[str, float]:
+    part = _window(table, day, forget, window)
+    total, matched = float((part.copies * part.trials).sum()), float((part.copies * part.matches).sum())
+    authors = part.latest.size
+    own, sure = _correlation(part)
+    if sure < 1:
+        recent, known = 0.0, 0.0
+        if window is not None:
+            recent, known = _correlation(_window(table, day - np.timedelta64(window, "D"), 1.0, RECENT_DAYS))
+        own = sure * own + (1 - sure) * (known * min(recent, 1.0) + (1 - known) * TYPICAL_CORRELATION)
+    effect = 1 + own * max(_of_one_mind(part) - 1, 0.0)
+    row = {"trials": total, "matches": matched, "authors": authors, "design_effect": effect, "borrowed": 1 - sure}
+    row |= {"effective_trials": total / effect, "top_weight": np.nan, "without_top": np.nan, "top_influence": np.nan}
+    n, k = part.trials[:authors], part.matches[:authors]
+    if authors:
+        _, moved = _jackknife(part.trials, part.matches, part.copies, np.asarray(part.squares))
+        row["top_weight"] = float(np.sort(n)[-TOP_AUTHORS:].sum()) / total
+        squared = part.copies * moved * moved
+        top = int(np.argmax(np.abs(moved[:authors])))
+        if total > n[top]:
+            row["without_top"] = min(max((matched - k[top]) / (total - n[top]), 0.0), 1.0)
+            row["top_influence"] = float(squared[top] / squared.sum()) if squared.sum() > 0 else np.nan
+    return row | {"votes": float(part.latest.sum()), "votes_for": float((part.latest * (k / n)).sum())}
+
+
+def _gathered(days: Days, rows: list[dict[str, float]]) -> AuthorRows:
+    def column(name: str) -> Floats:
+        return np.array([row[name] for row in rows], dtype=np.float64)
+
+    return AuthorRows(
+        days=days,
+        trials=column("trials"),
+        matches=column("matches"),
+        authors=column("authors").astype(np.int64),
+        design_effect=column("design_effect"),
+        borrowed=column("borrowed"),
+        effective_trials=column("effective_trials"),
+        top_weight=column("top_weight"),
+        without_top=column("without_top"),
+        top_influence=column("top_influence"),
+        votes=column("votes"),
+        votes_for=column("votes_for"),
+    )
