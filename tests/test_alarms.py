@@ -93,7 +93,7 @@ def surprises(nights: np.ndarray) -> np.ndarray:
 
     Stands for the predictive tail of the clustered posterior with forget = 1. The first night is no surprise.
     """
-    n, k, nn, nk, kk = nights.T
+    n, k = nights.T[:2]
     past = np.cumsum(nights, axis=0) - nights
     with np.errstate(divide="ignore", invalid="ignore"):
         share = past[:, 1] / past[:, 0]
@@ -151,6 +151,28 @@ def test_the_promise_holds_for_blocks_of_time(shared_data: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_corner_of_what_is_promised() -> None:
+    """A share of exactly 0.1, exactly 500 effective tweets a night: there a shift of 30 % is 2.1 deviations up or 2.4 down.
+
+    A statistic that knows the law and promises the same finds 88 % (benchmarks/alarms.py): 90 % take more tweets or a fourth night.
+    """
+    chance = np.random.default_rng(9)
+    for effective in (500, 600, 700, 800):
+        hits = []
+        for share in (0.13, 0.07):
+            for _ in range(200):
+                k = chance.binomial(effective, np.concatenate([np.full(300, 0.1), np.full(4, share)]))
+                n = np.full(304, float(effective))
+                # every tweet an author of its own
+                beyond = alarms.shifts(surprises(np.stack([n, k, n, k, k], axis=1)), per_year=TWO).beyond
+                hits.append((beyond[300:303].any(), beyond[300:].any()))
+        three, four = np.mean(hits, axis=0)
+        print(f"p = 0.1, effective n = {effective}: {three:.1%} within 3 nights, {four:.1%} within 4")
+        assert three >= (0.78 if effective < 700 else 0.9)
+        assert four >= 0.9
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("effective", [500, 750])
 def test_a_shift_of_30_per_cent_is_found_within_three_nights(shared_data: Path, effective: int) -> None:
     """Every predicate of p >= 0.1 on nights of just so many effective tweets, up and down, after 300 null nights; 50 replays each."""
@@ -186,7 +208,9 @@ def test_the_promise_needs_no_model() -> None:
     for name, law in laws.items():
         later, first = false_alarms([law(545) for _ in range(60)])
         print(f"{name}: {later:.2f} false alarms per 180 nights, {first:.2f} in the first 60")
-        assert later <= 1.1
+        assert later <= 1
+        # before there is a past nobody knows how heavy the tails are
+        assert first <= 2
     noise = chance.standard_normal((60, 600))
     kept = np.zeros_like(noise)
     for night in range(1, 600):
@@ -267,13 +291,33 @@ def test_volume_and_coverage() -> None:
     trials[120] //= 2
     coverage[130], trials[130] = 0.5, trials[130] // 2
     volume = alarms.volume_surprises(weekdays=nights % 7, trials=trials, coverage=coverage)
-    assert np.isnan(volume[:8]).all()
-    assert np.flatnonzero(alarms.shifts(volume, per_year=TWO).begins).tolist() == [120]
-    assert alarms.shifts(volume, per_year=TWO).statistic[120] < 0
+    assert np.isnan(volume[:14]).all()
+    found = alarms.shifts(volume, per_year=TWO)
+    assert found.begins[120]
+    assert found.statistic[120] < 0
+    assert not found.beyond[[*range(100, 120), *range(124, 140)]].any()
     seen = alarms.coverage_surprises(coverage)
     assert np.flatnonzero(alarms.shifts(seen, per_year=TWO).begins).tolist() == [130]
     dark = alarms.volume_surprises(weekdays=nights % 7, trials=0 * trials, coverage=0 * coverage)
     assert np.isnan(dark).all()
+
+
+@pytest.mark.slow
+def test_volume_and_coverage_keep_the_promise() -> None:
+    """Null nights with a weekly rhythm and twice a Poisson's spread; coverage that is whole in nine nights of ten."""
+    chance = np.random.default_rng(10)
+    nights = np.arange(545)
+    volume, coverage = [], []
+    for _ in range(30):
+        mean = 300 * (1 + 0.4 * np.isin(nights % 7, (5, 6))) * chance.gamma(300, 1 / 300, 545)
+        seen = np.where(chance.random(545) < 0.9, 1.0, chance.uniform(0.6, 1, 545))
+        trials = chance.poisson(mean * seen)
+        volume.append(alarms.volume_surprises(weekdays=nights % 7, trials=trials, coverage=seen))
+        coverage.append(alarms.coverage_surprises(seen))
+    for name, series in (("volume", volume), ("coverage", coverage)):
+        later, first = false_alarms(series)
+        print(f"{name}: {later:.2f} false alarms per 180 nights from the 60th on, {first:.2f} before")
+        assert later <= 1
 
 
 @pytest.mark.parametrize(

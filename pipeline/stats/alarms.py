@@ -26,8 +26,10 @@ _QUIET = 3
 #: False episodes a year → threshold of the statistic, for independent normal scores; benchmarks/alarms.py makes it (6e7 nights).
 _RATES = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 12.0)
 _THRESHOLDS = (3.635, 3.453, 3.192, 2.982, 2.755, 2.613, 2.507, 2.349, 2.041)
+#: Of the promise, what goes to ranks; the rest is for jumps that are farther out than ranks can tell.
+_FOR_RANKS = 0.9
 #: A jump is so many times as far out as anything in the past, and by its own law so much rarer than the promise.
-_FARTHER, _RARER = 1.25, 20
+_FARTHER, _RARER = 2.0, 20
 _NIGHTS_A_YEAR = 365.25
 
 
@@ -62,14 +64,12 @@ def shifts(surprises: npt.ArrayLike, *, per_year: float) -> Alarms:
     night before make sums wider: the threshold is raised by what the past scores' autocorrelation adds, where that is more than one
     standard error.
 
-    Ranks know no distances. So a night also alarms that is 1.25 times as far out as any in the past, if by its own law (a surprise
-    is on the scale of normal scores) it would be that far out in a twentieth of the promised rate. What these jumps add to the false
-    alarms is less than what the ranks leave of the promise, a finite past making their scores a little less than normal: measured in
-    tests/test_alarms.py.
+    Ranks know no distances. So a night also alarms that is twice as far out as any in the past, if by its own law (a surprise is on
+    the scale of normal scores) it would be that far out in a twentieth of the promised rate. The ranks get nine tenths of the
+    promise; what jumps take is measured in tests/test_alarms.py, for real nights and heavy tails.
 
-    While the past is short (under 60 nights) nothing else is done, and `calibrated` is False: the ranks keep their promise from the
-    first night on, but cannot yet rise high in a single night; the jump, which rests on the surprises' own law, is all that finds a
-    shift of one night then.
+    While the past is short (under 60 nights) `calibrated` is False. Ranks keep their promise from the first night on, but cannot yet
+    rise high in a single night; what is found in one night then is a jump, and that rests on the surprises' own law alone.
 
     An alarm begins where the last three nights were quiet: the same shift is told once.
 
@@ -102,7 +102,7 @@ def _threshold(per_year: float) -> float:
             f"per_year is {per_year}; wanted is a number of false alarms a year from {_RATES[0]} to {_RATES[-1]}",
             todo="2 is one in half a year",
         )
-    return float(np.interp(math.log(per_year), np.log(_RATES), _THRESHOLDS))
+    return float(np.interp(math.log(max(_RATES[0], per_year * _FOR_RANKS)), np.log(_RATES), _THRESHOLDS))
 
 
 def _jump(per_year: float) -> float:
@@ -190,7 +190,7 @@ def volume_surprises(*, weekdays: npt.ArrayLike, trials: npt.ArrayLike, coverage
     """How far each night's number of tweets is from its like, in robust standard deviations.
 
     ln((n + 1/2) / coverage) less the median of the last 8 nights of the same weekday (of the last 28 nights while those are fewer than
-    3), by 1.4826 times the median distance of the last 56 such differences from 0. NaN until there are 8, and where nothing was seen.
+    3), by 1.4826 times the median distance of the last 56 such differences from 0. NaN until there are 14, and where nothing was seen.
     Source: Rousseeuw and Croux (1993), JASA 88, for the scale.
 
     Args:
@@ -211,9 +211,9 @@ def volume_surprises(*, weekdays: npt.ArrayLike, trials: npt.ArrayLike, coverage
 
 
 def coverage_surprises(coverage: npt.ArrayLike) -> Floats:
-    """How far each night's coverage is from the median of the last 28, in robust standard deviations, of at least 0.02 each.
+    """How far each night's coverage is from the median of the last 28, in robust standard deviations, of at least 0.05 each.
 
-    NaN until there are 8 nights before it.
+    NaN until there are 14 such differences before it.
     """
     seen = np.asarray(coverage, dtype=np.float64)
     differences = np.full(seen.shape, np.nan)
@@ -221,7 +221,7 @@ def coverage_surprises(coverage: npt.ArrayLike) -> Floats:
         like = _known(seen[:night])[-28:]
         if like.size:
             differences[night] = seen[night] - np.median(like)
-    return _in_deviations(differences, least=0.02)
+    return _in_deviations(differences, least=0.05)
 
 
 def _known(values: Floats) -> Floats:
@@ -229,11 +229,11 @@ def _known(values: Floats) -> Floats:
 
 
 def _in_deviations(differences: Floats, *, least: float) -> Floats:
-    """Differences by 1.4826 times the median size of the 56 before, NaN for the first 8 and where that scale is 0."""
+    """Differences by 1.4826 times the median size of the 56 before, NaN for the first 14 and where that scale is 0."""
     surprises = np.full(differences.shape, np.nan)
     for night in range(differences.size):
         before = _known(differences[:night])[-56:]
-        if before.size >= 8:
+        if before.size >= 14:
             scale = max(least, 1.4826 * float(np.median(np.abs(before))))
             surprises[night] = differences[night] / scale if scale else np.nan
     return surprises
