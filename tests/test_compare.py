@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InvalidCounts
 from pipeline.stats import beta, compare
 from pipeline.stats.compare import Sharing
+from tests.test_alarms import real
 from tests.test_beta import cdf, log_beta
 
 SIZES = (0.05, 0.5, 1.0, 2.0, 30.0, 1e6)
@@ -229,6 +231,37 @@ def test_intervals_cover_where_authors_are_shared(kind: str) -> None:
     print(f"{kind}: {shares['shared']:.1f} % of {worlds} intervals hold; as if independent {shares['independent']:.1f} %")
     assert 0.93 * worlds <= held["shared"] <= 0.97 * worlds
     assert held["independent"] > 0.97 * worlds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["v1.1-track-2016", "v1.1-stream-riverside"])
+def test_real_authors_split_in_two_are_told_apart_as_often_as_they_should(shared_data: Path, folder: str) -> None:
+    """Eight predicates, 100 times each: every post of an author goes to one of two sides by chance; nothing differs, nominal 5 %."""
+    authors, _, predicates = real(shared_data / folder)
+    chance, number = np.random.default_rng(11), int(authors.max()) + 1
+    apart: dict[str, list[int]] = {name: [0, 0] for name in predicates}
+    for name, matches in predicates.items():
+        for _ in range(100):
+            side = chance.random(authors.size) < 0.5
+            trials = np.array([np.bincount(authors[part], minlength=number) for part in (side, ~side)])
+            found = np.array([np.bincount(authors[part], matches[part], minlength=number) for part in (side, ~side)])
+            (a, b, weight_a), (c, d, weight_b) = (posterior(n, k) for n, k in zip(trials, found, strict=True))
+            sharing = compare.sharing(
+                trials_a=trials[0], matches_a=found[0], trials_b=trials[1], matches_b=found[1],
+                prior_weight_a=weight_a, prior_weight_b=weight_b,
+            )  # fmt: skip
+            assert sharing.correlation is not None
+            for which, correlation in enumerate((sharing.correlation, 0.0)):
+                apart[name][which] += not 0.025 < compare.probability_greater(
+                    alpha_a=a, beta_a=b, alpha_b=c, beta_b=d, correlation=correlation
+                ) < 0.975  # fmt: skip
+    shared, independent = np.mean(list(apart.values()), axis=0)
+    print(
+        f"{folder}: {shared:.1f} % told apart, {independent:.1f} % as if independent; "
+        + ", ".join(f"{k} {v[0]} %" for k, v in apart.items())
+    )
+    assert 3 <= shared <= 7
+    assert independent < 3
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def attribute(
     A place or group that has tweets on one side alone had, by this account, the same share on the other: all it does is mix.
     Source: Kitagawa (1955), Components of a difference between two rates, JASA 50, 1168-1194; steps 4 and 5 nest it.
 
-    Sums are exact before they are rounded (math.fsum), so the order of rows never shows.
+    Rows are sorted before they are summed, or summed exactly: so their order never shows.
 
     Args:
         before, after: the two sides, from `cells`.
@@ -169,13 +169,13 @@ def _places(before: Cells, after: Cells) -> tuple[float, float, float]:
 
 def _sums(side: Cells, places: npt.NDArray[np.str_], returning: npt.NDArray[np.str_]) -> Floats:
     """n and k by place and by whether the author is on both sides: shape (places, 2, 2)."""
-    came_back = np.isin(side.authors, returning)
-    sums = np.zeros((places.size, 2, 2))
-    for index, place in enumerate(places):
-        here = side.places == place
-        for group, rows in enumerate((here & came_back, here & ~came_back)):
-            sums[index, group] = math.fsum(side.trials[rows].tolist()), math.fsum(side.matches[rows].tolist())
-    return sums
+    group = 2 * np.searchsorted(places, side.places) + ~np.isin(side.authors, returning)
+    order = np.lexsort((side.matches, side.trials, group))
+    sums = np.zeros((2 * places.size, 2))
+    if order.size:
+        present, starts = np.unique(group[order], return_index=True)
+        sums[present] = np.add.reduceat(np.stack([side.trials, side.matches], axis=1)[order], starts, axis=0)
+    return sums.reshape(places.size, 2, 2)
 
 
 def _kitagawa(sums: Floats) -> tuple[float, list[tuple[float, float]]]:
