@@ -39,7 +39,7 @@ class Answer:
 
 
 def run(
-    settings: Settings, ids: Iterable[int], *, wait_seconds: float, poll_seconds: float = POLL_SECONDS, progress: Progress = silent
+    settings: Settings, ids: Iterable[int], *, wait_seconds: float, poll_seconds: float | None = None, progress: Progress = silent
 ) -> Answer:
     """Ask X which of the ids are gone. Call `done` when that has been seen to; until then the same job answers again.
 
@@ -57,7 +57,9 @@ def run(
         storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what="compliance", progress=progress),
         contextlib.closing(client.build(settings, progress=progress)) as asking,
     ):
-        return _Asking(settings, asking, progress, poll_seconds).run(ids, time.monotonic() + wait_seconds)
+        return _Asking(settings, asking, progress, POLL_SECONDS if poll_seconds is None else poll_seconds).run(
+            ids, time.monotonic() + wait_seconds
+        )
 
 
 def done(settings: Settings) -> None:

@@ -157,7 +157,7 @@ def test_a_refusal_of_the_counts_is_told_in_its_own_words_and_other_faults_are_n
     [[told], left] = night(make(settings="[x]\nattempts = 1\n"))
     assert (told.posts, left) == (None, 0)
     assert "attached to a Project" in told.why
-    dead = make(DATABASE_URL="postgresql://geobeta@127.0.0.1:9/geobeta")
+    dead = make(settings="[x]\nattempts = 1\n", DATABASE_URL="postgresql://geobeta@127.0.0.1:9/geobeta")
     with pytest.raises(DatabaseUnavailable):
         night(dead)
 
