@@ -14,6 +14,9 @@ from pipeline.errors import InvalidCounts
 from pipeline.stats import attribution
 from pipeline.stats.attribution import Attribution, Cells, attribute
 
+# not wired into the chain yet
+pytestmark = pytest.mark.slow
+
 PARTS = ("same_authors", "other_authors", "place_mix", "coverage", "rule_version", "prior")
 #: A row: author, place, n, share that matches, share that matches by the old rule, seen on both sides.
 ROW = st.tuples(
@@ -40,6 +43,7 @@ def parts(found: Attribution) -> dict[str, float]:
     return {name: getattr(found, name) for name in PARTS if abs(getattr(found, name)) > 1e-12}
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=500)
 @given(SIDE, SIDE, st.booleans(), st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1)))
 def test_the_parts_add_up(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]], ruled: bool, published: Any) -> None:

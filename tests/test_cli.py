@@ -303,6 +303,7 @@ def test_status_looks_at_a_database_that_an_older_geobeta_left(
         assert migrations.waiting(connection) > 0
 
 
+@pytest.mark.slow
 def test_a_partial_day_is_told_from_the_tables_to_page_terminal_and_status(
     installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
 ) -> None:

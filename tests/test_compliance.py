@@ -23,6 +23,9 @@ from tests.searching import haystack, needles_found
 from tests.servers import Reply, scripted
 from tests.test_purge import DAY, bring, number_of, numbers, post
 
+# deletion is a chapter of its own: all of it in `make test`
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Settings]
 
 

@@ -258,6 +258,7 @@ def test_a_query_that_stays_refused_is_not_asked_for_ever(api: ScriptedServer, r
     assert len(api.seen) == 4
 
 
+@pytest.mark.slow
 def test_a_day_that_left_the_recent_window_goes_on_at_the_other_endpoint(api: ScriptedServer, real: Callable[..., Settings]) -> None:
     """Its token means nothing to search/all: the walk goes on with until_id, and no page is fetched twice."""
     settings = real()

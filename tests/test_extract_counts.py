@@ -81,6 +81,7 @@ def sandboxed(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., 
 # ---- must show 6 ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_n_and_k_are_those_of_x_s_rules(sandboxed: Callable[..., Settings]) -> None:
     """Three areas, five rules, days of 23, 24 and 25 hours, in and out of reach of counts/recent: equal to counting every post here."""
     settings = sandboxed()

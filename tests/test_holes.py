@@ -26,7 +26,7 @@ START = datetime(2026, 11, 10, 6, tzinfo=UTC)
 TUNED = "[x]\npage_size = 10\nattempts = 3\nlongest_wait_seconds = 0.05\nask_counts = false\n"
 
 
-@pytest.fixture(params=[240, 24], ids=["ten posts an hour", "one post an hour"])
+@pytest.fixture(params=[pytest.param(240, marks=pytest.mark.slow), 24], ids=["ten posts an hour", "one post an hour"])
 def api(request: pytest.FixtureRequest) -> Iterator[ScriptedServer]:
     """A local stand-in of the API, with posts that lie evenly over the day: many pages an hour's worth each, or few pages of many hours."""
     with scripted(posts=request.param) as running:

@@ -60,6 +60,7 @@ def test_an_error_is_noted_without_secrets_and_goes_on(make_settings: Callable[.
     assert row["error"].startswith("ValueError: sent *** and *** to *** as ***\ufffd")
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_gone_is_marked_killed_by_the_next(make_settings: Callable[..., Settings]) -> None:
     """Only of the same task, and not while the process lives."""
     settings = make_settings()
@@ -103,6 +104,7 @@ def test_without_a_database_a_task_runs_all_the_same(make_settings: Callable[...
         raise KeyError
 
 
+@pytest.mark.slow
 def test_a_locked_ledger_is_given_up_early(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody holds the table: the task goes on after the ledger's patience."""
     monkeypatch.setattr(ledger, "PATIENCE", 1)

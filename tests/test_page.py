@@ -126,6 +126,7 @@ def test_days_that_are_missing_or_partial_are_named() -> None:
     assert 'class="key missing"' not in rendered(a_card())
 
 
+@pytest.mark.slow
 def test_a_partial_day_shows_its_share_and_which_of_its_hours_are_missing() -> None:
     """In the head, in the notes, and in the table as a strip; a whole day has none of it."""
     days = made_days(14, partial=[13])

@@ -35,6 +35,9 @@ from tests.fetched import put_pages
 from tests.posts import NOON, lines, make_page, make_place, make_post, make_tweet, snowflake
 from tests.searching import haystack, needles_found
 
+# deletion is a chapter of its own: all of it in `make test`
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 11, 5)
 NEXT = DAY + timedelta(days=1)
 Make = Callable[..., Settings]

@@ -18,6 +18,9 @@ from tests.posts import lines, make_page, make_place
 from tests.searching import haystack, needles_found
 from tests.test_purge import DAY, asked, at, number_of, post, tweets, words
 
+# deletion is a chapter of its own: all of it in `make test`
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Settings]
 
 

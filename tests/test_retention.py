@@ -20,6 +20,9 @@ from tests.posts import lines, make_page, make_place
 from tests.searching import haystack, needles_found
 from tests.test_purge import DAY, NEXT, bring, history, number_of, numbers, post, snapshot, tweets, words, wrong_rows
 
+# deletion is a chapter of its own: all of it in `make test`
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Settings]
 KEPT = "[content]\nretention_days = 30\n"
 #: When the first day is too old and the second is not.

@@ -19,6 +19,8 @@ from pipeline.settings import Settings
 from tests.conftest import AREAS
 from tests.report_days import run_stages
 
+pytestmark = pytest.mark.slow
+
 SAMPLED = AREAS + "sample = { posts = 100 }\n"
 CITY = "[sandbox]\ntweets_per_day = 400\nidle_exit_seconds = 60.0\nrhythm = 1.0\n[x]\npage_size = 20\n"
 #: Within reach of search/recent on the clock of the machine.

@@ -93,6 +93,7 @@ def test_days_of_23_and_25_hours_are_days(day: str) -> None:
     assert lengths.min() > 400
 
 
+@pytest.mark.slow
 def test_the_cost_stays_within_a_page_of_what_was_wanted() -> None:
     """500 of a lumpy day's 3,400 posts over 2,000 seeds: about 500 on average, and never a page (100) more."""
     counts, chance = lumpy(), np.random.default_rng(5)

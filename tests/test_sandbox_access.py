@@ -92,6 +92,7 @@ class Clock:
         return self.now
 
 
+@pytest.mark.slow
 def test_rate_limits_are_told_and_refused_where_that_is_asked_for() -> None:
     """300 in 15 minutes and one a second of search/all; the second kind of 429 says that requests remain."""
     clock = Clock()

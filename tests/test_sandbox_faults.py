@@ -25,6 +25,7 @@ def sandbox(script: dict[int, Fault] | Script, **options: Any) -> Any:
     return server.running(WORLD, faults=script if isinstance(script, Script) else Script(script), **{"clock": lambda: NOW, **options})
 
 
+@pytest.mark.slow
 def test_a_rate_limit_holds_until_its_reset() -> None:
     """429 with the reset told, for the endpoint, until then; other endpoints answer. The Date header is the clock it is told by."""
     with sandbox({2: Fault("rate_limited", seconds=1)}, clock=None) as running:
@@ -94,6 +95,7 @@ def test_a_cut_answer_was_delivered_and_is_billed() -> None:
         assert running.books.as_dict()["posts_billed"] == 10
 
 
+@pytest.mark.slow
 def test_silence_is_billed_only_to_who_waited() -> None:
     """A client that gives up is given nothing; one that waits gets its page."""
     with sandbox({1: Fault("hang", seconds=30.0), 2: Fault("hang", seconds=0.2)}) as running:
@@ -106,6 +108,7 @@ def test_silence_is_billed_only_to_who_waited() -> None:
         assert running.books.as_dict()["posts_billed"] == 10
 
 
+@pytest.mark.slow
 def test_a_drip_comes_whole_but_slowly() -> None:
     """No two bytes lie further apart than its pieces."""
     with sandbox({1: Fault("drip", seconds=0.6)}) as running:

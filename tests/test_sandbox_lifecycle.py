@@ -21,6 +21,8 @@ from pipeline import extract
 from pipeline.sandbox import lifecycle
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TUNED = "[sandbox]\ntweets_per_day = 30\nidle_exit_seconds = 60.0\n"
 
 

@@ -23,6 +23,8 @@ from pipeline.settings import Settings
 from tests.sandboxes import WORLD
 from tests.test_sandbox_city import DAY, _evidence, make_city
 
+pytestmark = pytest.mark.slow
+
 LARGE = [
     BoundingBox(-100.5, 18.5, -97.7, 21.2),
     BoundingBox(178.5, -18.0, -178.0, -15.0),

@@ -15,6 +15,9 @@ from tests.posts import lines, make_tweet
 from tests.searching import haystack, needles_found
 from tests.test_purge import DAY, asked, at, bring, number_of, tweets, words
 
+# deletion is a chapter of its own: all of it in `make test`
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Settings]
 
 

@@ -181,6 +181,7 @@ def test_what_does_not_pass_ends_in_its_own_type_after_so_many_attempts(api: Scr
     assert caught.value.todo
 
 
+@pytest.mark.slow
 def test_a_hang_ends_at_the_timeout(api: ScriptedServer) -> None:
     """A silent server is given up after timeout_seconds, and tried again."""
     api.script[1] = Reply(document={"meta": {}}, hang=2.0)
@@ -188,6 +189,7 @@ def test_a_hang_ends_at_the_timeout(api: ScriptedServer) -> None:
     assert len(api.seen) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unsized", [False, True])
 def test_an_answer_that_comes_in_drops_ends_at_its_deadline(api: ScriptedServer, unsized: bool) -> None:
     """A byte every tenth of a second is within every timeout between two bytes, and would last for minutes."""
@@ -198,6 +200,7 @@ def test_an_answer_that_comes_in_drops_ends_at_its_deadline(api: ScriptedServer,
     assert len(api.seen) == 2
 
 
+@pytest.mark.slow
 def test_a_slow_answer_that_is_whole_in_time_is_taken(api: ScriptedServer) -> None:
     """The deadline is no timeout between two bytes."""
     api.script[1] = Reply(body=b'{"meta": {}}', drip=0.05)
@@ -230,6 +233,7 @@ def test_the_wait_for_a_reset_is_counted_by_the_servers_clock(api: ScriptedServe
     assert len(api.seen) == 1
 
 
+@pytest.mark.slow
 def test_a_reset_that_is_near_is_waited_for(api: ScriptedServer) -> None:
     """The second request goes out when the reset has come, not before."""
     headers = {"x-rate-limit-reset": "1001", "x-rate-limit-remaining": "0", "date": "Thu, 01 Jan 1970 00:16:40 GMT"}
@@ -469,6 +473,7 @@ class Book:
         self.told.append(("after", endpoint, None if post_ids is None else list(post_ids), answered))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "answered"),
     [

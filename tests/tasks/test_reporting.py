@@ -85,6 +85,7 @@ def test_what_raises_hurts_nothing_and_is_tried_again() -> None:
     assert page.percentages == [50]
 
 
+@pytest.mark.slow
 def test_what_hangs_does_not_hold_the_task() -> None:
     """The task goes on and ends while the first message still hangs; nothing it says then waits for luigid."""
     hung, released = threading.Event(), threading.Event()

@@ -183,6 +183,7 @@ def test_a_folder_is_there_when_its_manifest_is(make_settings: Callable[..., Set
     assert not tasks.CleanTweets(area="mexico-city", date=DAY).complete()
 
 
+@pytest.mark.slow
 def test_a_marker_of_another_revision_is_no_result(make_settings: Callable[..., Settings]) -> None:
     """Dataset, name, day and revision: all four."""
     settings = make_settings()
@@ -198,6 +199,7 @@ def test_a_marker_of_another_revision_is_no_result(make_settings: Callable[..., 
         assert not MarkerTarget(settings, *other).exists()
 
 
+@pytest.mark.slow
 def test_range_daily_asks_the_database_once_for_sixty_days(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     """bulk_complete is one query of the markers whatever the number of days, and finds the complete ones."""
     late = make_settings(studies=STUDIES.replace("2026-11-01", "2026-09-01"))
