@@ -13,8 +13,8 @@ from pipeline.days import Window
 from pipeline.errors import Forbidden, PaymentRequired, SettingsError, SourceUnavailable
 from pipeline.settings import Settings
 from pipeline.sources import x_api
+from tests.extracting import WIDE
 from tests.servers import Reply, ScriptedServer, scripted
-from tests.test_extract import WIDE
 
 DAY = date(2026, 11, 10)
 AREA = "mexico-city"

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -30,49 +25,10 @@ from pipeline.errors import (
     UsageCapExceeded,
 )
 from pipeline.settings import Settings
-from tests.servers import Reply, ScriptedServer, scripted
+from tests.extracting import ALL_TEXTS, AREA, DAY, NOW, TUNED, WIDE, api, real, texts
+from tests.servers import Reply, ScriptedServer
 
-DAY = date(2026, 11, 10)
-AREA = "mexico-city"
-NOW = datetime(2026, 11, 12, 9, tzinfo=UTC)
-TUNED = "[x]\npage_size = 10\nattempts = 4\nlongest_wait_seconds = 0.3\nask_counts = false\n"
-
-#: Wide enough for two queries of search/recent.
-WIDE = """
-[wide]
-box = "-101.5,18.0,-97.5,21.0"
-timezone = "America/Mexico_City"
-"""
-
-
-@pytest.fixture
-def api() -> Iterator[ScriptedServer]:
-    """A local stand-in of the API with a day of 45 posts: five pages of ten."""
-    with scripted(posts=45) as running:
-        yield running
-
-
-@pytest.fixture
-def real(api: ScriptedServer, make_settings: Callable[..., Settings]) -> Callable[..., Settings]:
-    """Settings with a token and the stand-in's address."""
-
-    def make(**changes: Any) -> Settings:
-        return make_settings(**{"settings": TUNED, "database": False, "X_BEARER_TOKEN": "token", "X_BASE_URL": api.url, **changes})
-
-    return make
-
-
-def texts(settings: Settings, area: str = AREA) -> list[str]:
-    """The posts of the extracted day, in the order of the pages."""
-    return [post["text"] for _, page in extract.pages(settings, area, DAY) for post in page.get("data", [])]
-
-
-def files(folder: Path) -> dict[str, str]:
-    """Name and digest of each page file."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("page-*"))}
-
-
-ALL_TEXTS = [f"made-up post {number}" for number in range(45)]
+__all__ = ["api", "real"]
 
 
 def test_a_day_is_its_pages_as_received_and_a_manifest(api: ScriptedServer, real: Callable[..., Settings]) -> None:
@@ -365,88 +321,8 @@ def test_two_extractions_of_one_day_at_once_make_it_once(api: ScriptedServer, re
     assert manifests[0] == manifests[1] == manifests[2]
 
 
-RUN = """
-import sys
-from datetime import UTC, date, datetime
-from pipeline import extract, settings
-extract.run(settings.read(), "mexico-city", date(2026, 11, 10), now=datetime(2026, 11, 12, 9, tzinfo=UTC))
-"""
-
-
-def run_to_death(settings: Settings, api: ScriptedServer, **environ: str) -> int:
-    """Run the extraction in a process of its own; its exit code."""
-    keep = {name: value for name, value in os.environ.items() if not name.startswith(("X_", "GEOBETA_"))}
-    environment = {
-        **keep,
-        "GEOBETA_CONFIG": str(settings.config),
-        "GEOBETA_DATA": str(settings.data),
-        "X_BEARER_TOKEN": "token",
-        "X_BASE_URL": api.url,
-        "PYTHONPATH": str(settings.root),
-        **environ,
-    }
-    return subprocess.run([sys.executable, "-c", RUN], env=environment, check=False, timeout=60).returncode
-
-
-POINTS = ["extract.page:1", "extract.page:3", "extract.page:5", "extract.cursor:1", "extract.cursor:5", "extract.manifest:1"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("point", POINTS)
-def test_a_killed_extraction_resumes_at_its_page(api: ScriptedServer, real: Callable[..., Settings], tmp_path: Path, point: str) -> None:
-    """kill -9 at the point, then a rerun: the same bytes, at most one page fetched again, every request counted."""
-    settings = real()
-    kill = {"GEOBETA_KILL_AT": point, "GEOBETA_KILL_FILE": str(tmp_path / "kills")}
-    assert run_to_death(settings, api, **kill) == -signal.SIGKILL
-    assert not extract.partition(settings, AREA, DAY).exists()
-    assert run_to_death(settings, api, **kill) == 0
-    killed = files(extract.partition(settings, AREA, DAY))
-    assert len(api.seen) <= 6
-    assert extract.manifest(settings, AREA, DAY)["requests"] == len(api.seen)
-    assert texts(settings) == ALL_TEXTS
-    untouched = settings.model_copy(update={"data": tmp_path / "untouched"})
-    extract.run(untouched, AREA, DAY, now=NOW)
-    assert files(extract.partition(untouched, AREA, DAY)) == killed
-
-
-def test_half_written_files_of_a_killed_process_are_swept_out(api: ScriptedServer, real: Callable[..., Settings]) -> None:
-    """A page file that the cursor does not know, and a temporary file, do not reach the partition."""
-    settings = real()
-    api.script = {2: Reply(status=402, document={})}
-    with pytest.raises(PaymentRequired):
-        extract.run(settings, AREA, DAY, now=NOW)
-    folder = extract.partition(settings, AREA, DAY)
-    work = folder.with_name(f"{folder.name}.partial")
-    (work / "page-00002.json.zst").write_bytes(b"half")
-    (work / ".cursor.json.123.abc").write_bytes(b"{")
-    (work / "page-00099.json.zst").write_bytes(b"of an older life")
-    extract.run(settings, AREA, DAY, now=NOW)
-    assert texts(settings) == ALL_TEXTS
-    assert len(list(folder.iterdir())) == 6
-
-
 def test_a_box_too_large_to_be_asked_for_is_refused_by_name(real: Callable[..., Settings]) -> None:
     """Before a request goes out; the message says which area."""
     areas = '[globe]\nbox = "-180,-90,180,90"\ntimezone = "UTC"\n'
     with pytest.raises(SettingsError, match=r"areas\.toml, \[globe\]: .*122,259 circles"):
         extract.revision(real(areas=areas, studies=""), "globe")
-
-
-def test_an_extraction_that_an_older_version_began_goes_on_at_its_page(api: ScriptedServer, real: Callable[..., Settings]) -> None:
-    """Its cursor named the query it was in, not walks."""
-    settings = real(areas=WIDE, studies="")
-    api.script = {8: Reply(status=402, document={})}
-    with pytest.raises(PaymentRequired):
-        extract.run(settings, "wide", DAY, now=NOW)
-    folder = extract.partition(settings, "wide", DAY)
-    path = folder.with_name(f"{folder.name}.partial") / "cursor.json"
-    cursor = json.loads(path.read_text())
-    walk = cursor["walks"][0]
-    old = {name: cursor[name] for name in ("endpoint", "queries", "synthetic", "waits")}
-    old |= {"query": walk["query"], **{name: walk[name] for name in ("next_token", "until_id", "oldest_id")}}
-    old["pages"] = [{name: value for name, value in page.items() if name != "span"} for page in cursor["pages"]]
-    path.write_text(json.dumps(old))
-    manifest = extract.run(settings, "wide", DAY, now=NOW)
-    assert texts(settings, "wide") == ALL_TEXTS * len(manifest["queries"])
-    assert manifest["requests"] == len(manifest["pages"]) + 1
-    assert manifest["coverage"] == 1.0

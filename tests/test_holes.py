@@ -15,9 +15,10 @@ from sqlalchemy import text
 from pipeline import clean, count, database, days, extract, load, posterior, storage
 from pipeline.errors import ArchiveRefused, MissingData, PaymentRequired, SourceUnavailable, UsageCapExceeded
 from pipeline.settings import Settings
+from tests.extracting import WIDE
 from tests.faults.test_kills import points_in_the_code
 from tests.servers import Reply, ScriptedServer, scripted
-from tests.test_extract import WIDE, run_to_death
+from tests.test_extract_resumed import run_to_death
 
 DAY = date(2026, 11, 10)
 AREA = "mexico-city"

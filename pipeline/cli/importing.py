@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.importing import FileReport, ImportReport
+    from pipeline.import_report import FileReport, ImportReport
     from pipeline.settings import Settings
 
 HELP = """Import files of tweets: v1.1 or v2, lines or pages, plain, .gz, .bz2, .zst, and tar of these, recognised by content.
