@@ -26,7 +26,7 @@ from tests.counted_days import Day, day, make_counts, make_method
 SMALL: dict[int, Day] = {
     1: {"robot": (20, 20), "ana": (3, 1), "bea": (2, 0), **{f"x{i}": (1, i % 2) for i in range(8)}},
     2: {"robot": (10, 10), "ana": (2, 2), None: (3, 1), **{f"y{i}": (2, i % 3) for i in range(9)}},
-    4: {"robot": (15, 15), "bea": (4, 1), "cai": (1, 1), **{f"x{i}": (2, i % 2) for i in range(12)}},
+    4: {"robot": (15, 15), "bea": (4, 1), "cai": (1, 1), **{f"x{i}": (2, i % 2) for i in range(14)}},
 }
 
 few = hypothesis.settings(max_examples=40)
@@ -361,7 +361,7 @@ def test_a_pooled_row_starts_from_what_was_learnt() -> None:
 @pytest.mark.parametrize("order", list(itertools.permutations(BASES)))
 def test_of_several_bases_the_weakest_is_said(order: tuple[str, ...]) -> None:
     """X's own counts over samples over tweets, whatever day they are of."""
-    days: dict[int, Day] = dict.fromkeys((1, 2, 3), {"a": (5, 2), "b": (4, 1)})
+    days: dict[int, Day] = {number: {"a": (5, 2), "b": (4, 1)} for number in (1, 2, 3)}
     found = publish(make_method(), make_counts(days, basis=dict(zip(days, order, strict=True))), [1, 2, 3])
     assert [row["basis"] for row in found] == [max(order[:number], key=BASES.index) for number in (1, 2, 3)]
 
