@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import special, stats
 
+from benchmarks.figures import crowds
 from pipeline.errors import InvalidCounts
 from pipeline.stats import authors
 from pipeline.stats.authors import AuthorRows, author_rows, clustered_posterior, design_effect
@@ -197,58 +197,9 @@ def test_what_cannot_be_is_refused(spoiled: dict[str, Any], said: str) -> None:
         clustered_posterior(prior_alpha=1, prior_beta=1, trials=5, matches=1, design_effect=0.9)
 
 
-class Worlds:
-    """Made-up streams: 4,000 authors whose activity falls off as a power of 3/2 (up to 5 tweets a day), who come back every day.
-
-    An author writes as all do, but with three tweets in ten says what is their own habit: so two tweets of one author correlate
-    with .09, as those of the milder words on real streams do (.05 to .5: tests/test_split_halves.py). The habits follow the share
-    of the day.
-    """
-
-    AUTHORS, HABIT = 4000, 0.3
-
-    def __init__(self, seed: int, number: int, *, crowd: int = AUTHORS, busiest: float = 5.0) -> None:
-        self.random = np.random.default_rng(seed)
-        pareto = self.random.pareto(1.5, (number, crowd)) + 1
-        # 400 tweets a day on average, whatever the crowd
-        self.rate = np.minimum(pareto / 3 * 400 / crowd, busiest)
-        self.habit = self.random.random((number, crowd))
-        self.start = self.random.choice([0.05, 0.1, 0.2], number)
-
-    def count(self, share: np.ndarray, days: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """n and k of each author over so many days of one share; sums of independent days are as one of so many times the rate."""
-        n = self.random.poisson(self.rate * days)
-        own = self.HABIT * (self.habit < share[:, None]) + (1 - self.HABIT) * share[:, None]
-        return n, self.random.binomial(n, own)
-
-    def steps(self, forget: float) -> np.ndarray:
-        """A day's step for which the discount is the right one: its standard deviation over the root of p (1 - p).
-
-        The steady state of the local level model: innovation / observation variance = (1 - forget)^2 / forget, Harvey,
-        Forecasting, Structural Time Series Models and the Kalman Filter, chapter 4; the latter with these authors' design effect.
-        """
-        day = self.rate.sum(axis=1)
-        of_one_mind = 1 + (self.rate**2).sum(axis=1) * (1 + forget) / (1 - forget) / day
-        effect = 1 + self.HABIT**2 * (of_one_mind - 1)
-        return np.sqrt((1 - forget) ** 2 / forget * effect / day)
-
-
-def ranks(n: np.ndarray, k: np.ndarray, truth: np.ndarray, squares: Any = None, prior: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
-    """Where the truth lies in the posterior, 0 to 1: naive, clustered."""
-    effect = np.fmax(design_effect(trials=n, matches=k, squares=squares), 1.0)
-    sums = {"trials": n.sum(axis=1), "matches": k.sum(axis=1)}
-    made = [clustered_posterior(prior_alpha=prior[0], prior_beta=prior[1], design_effect=d, **sums) for d in (np.ones_like(effect), effect)]
-    return np.array([special.betainc(*posterior, truth) for posterior in made])
-
-
-def coverage(found: np.ndarray) -> list[float]:
-    """How often the 95 % interval holds the truth: naive, clustered."""
-    return np.mean(np.abs(found - 0.5) < 0.475, axis=1).tolist()
-
-
 def report(name: str, found: np.ndarray) -> float:
     """Print one line; give the coverage of clustered."""
-    naive, clustered = coverage(found)
+    naive, clustered = crowds.coverage(found)
     print(f"\n{name}: 95 % intervals hold the truth in naive {naive:.1%}, clustered {clustered:.1%} of {found.shape[1]:,} worlds", end="")
     return clustered
 
@@ -257,12 +208,7 @@ def report(name: str, found: np.ndarray) -> float:
 @pytest.mark.parametrize(("name", "days"), [("cumulative, 30 days", 30), ("window of 14 days", 14)])
 def test_intervals_cover_the_share_of_a_steady_world(name: str, days: int) -> None:
     """2,000 worlds; what came before the window does not enter, so a window is so many days."""
-    found = []
-    for seed in range(8):
-        worlds = Worlds(seed, 250)
-        n, k = worlds.count(worlds.start, days)
-        found.append(ranks(n, k, worlds.start))
-    assert 0.93 <= report(name, np.concatenate(found, axis=1)) <= 0.97
+    assert 0.93 <= report(name, crowds.steady(days, 2000)) <= 0.97
 
 
 @pytest.mark.slow
@@ -271,33 +217,15 @@ def test_where_few_authors_write_less_is_covered() -> None:
 
     A limit, not a promise: it is printed and kept from getting worse. `authors`, `top_weight` and `top_influence` say where it is near.
     """
-    found = []
-    for seed in range(2):
-        worlds = Worlds(seed, 1000, crowd=400, busiest=40.0)
-        n, k = worlds.count(worlds.start, 30)
-        found.append(ranks(n, k, worlds.start))
-    covered = report("400 authors, cumulative, 30 days", np.concatenate(found, axis=1))
+    covered = report("400 authors, cumulative, 30 days", crowds.steady(30, 2000, crowd=400, busiest=40.0))
     assert covered > 0.88
 
 
 @pytest.mark.slow
 def test_intervals_cover_a_drifting_share_with_forgetting() -> None:
     """3,000 worlds whose share drifts as the discount supposes. Where it does not drift, intervals are wider than need be: printed."""
-    forget, days, drifting, steady = 0.9, 30, [], []
-    for seed in range(12):
-        worlds = Worlds(seed, 250)
-        kinds = [(drifting, worlds.steps(forget)), *([(steady, np.zeros(250))] if seed < 4 else [])]
-        for found, deviation in kinds:
-            share = worlds.start.copy()
-            n_all, k_all, squares = np.zeros(worlds.rate.shape), np.zeros(worlds.rate.shape), np.zeros(250)
-            for _ in range(days):
-                share = share + deviation * np.sqrt(share * (1 - share)) * worlds.random.normal(size=250)
-                n, k = worlds.count(share)
-                n_all, k_all = forget * n_all + n, forget * k_all + k
-                squares = forget**2 * squares + n.sum(axis=1)
-            found.append(ranks(n_all, np.minimum(k_all, n_all), share, squares))
-    covered = report("forget = 0.9, drifting", np.concatenate(drifting, axis=1))
-    assert report("forget = 0.9, steady", np.concatenate(steady, axis=1)) >= covered
+    covered = report("forget = 0.9, drifting", crowds.drifting(3000))
+    assert report("forget = 0.9, steady", crowds.drifting(1000, drift=0.0)) >= covered
     assert 0.93 <= covered <= 0.97
 
 
@@ -308,13 +236,6 @@ def test_ranks_are_uniform_where_the_model_is_true(name: str, tweets: int) -> No
 
     Where all tweets of an author agree, and all have as many, the scaled counts are those of the authors: the model is exact.
     """
-    random, prior = np.random.default_rng(12), (2.0, 18.0)
-    found = []
-    for _ in range(20):
-        truth = random.beta(*prior, 500)
-        n = np.full((500, 600), float(tweets))
-        found.append(ranks(n, n * (random.random((500, 600)) < truth[:, None]), truth, prior=prior))
-    drawn = np.concatenate(found, axis=1)
-    chance = [stats.chisquare(np.histogram(row, bins=20, range=(0, 1))[0]).pvalue for row in drawn]
-    print(f"\n{name}: ranks uniform, chi-square p: naive {chance[0]:.2g}, clustered {chance[1]:.2g}; coverage {coverage(drawn)}")
-    assert chance[1] > 0.01
+    (naive, clustered), held = crowds.calibrated(tweets)
+    print(f"\n{name}: ranks uniform, chi-square p: naive {naive:.2g}, clustered {clustered:.2g}; coverage {held}")
+    assert clustered > 0.01
