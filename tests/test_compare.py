@@ -185,12 +185,12 @@ def test_real_authors_split_in_two_are_told_apart_as_often_as_they_should(shared
                 apart[name][which] += not 0.025 < compare.probability_greater(
                     alpha_a=a, beta_a=b, alpha_b=c, beta_b=d, correlation=correlation
                 ) < 0.975  # fmt: skip
-    shared, independent = np.mean(list(apart.values()), axis=0)
+    bound, independent = np.mean(list(apart.values()), axis=0)
     print(
-        f"{folder}: {shared:.1f} % told apart, {independent:.1f} % as if independent; "
+        f"{folder}: {bound:.1f} % told apart, {independent:.1f} % as if independent; "
         + ", ".join(f"{k} {v[0]} %" for k, v in apart.items())
     )
-    assert 3 <= shared <= 7
+    assert 3 <= bound <= 7
     assert independent < 3
 
 
