@@ -47,7 +47,7 @@ def replace_rows(connection: sa.Connection, rows: Rows, digest: Any = None) -> i
         LoadMismatch: the database took another number of rows.
     """
     where = sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in rows.scope)
-    with _cursor(connection) as cursor:
+    with cursor_of(connection) as cursor:
         cursor.execute(
             sql.SQL("delete from {} where {}").format(sql.Identifier(rows.table), where),
             tuple(rows.scope.values()),
@@ -69,7 +69,7 @@ def copy(connection: sa.Connection, rows: Rows, digest: Any = None) -> int:
     # an unquoted empty field is NULL, a quoted one is ''; what pyarrow writes for strings is always quoted
     command = sql.SQL("copy {} ({}) from stdin (format csv, encoding 'UTF8')").format(sql.Identifier(rows.table), columns)
     # one thread makes the next piece while libpq sends this one and the server works on it: Arrow and libpq both let go of the GIL
-    with ThreadPoolExecutor(1, thread_name_prefix="geobeta-csv") as ahead, _cursor(connection) as cursor:
+    with ThreadPoolExecutor(1, thread_name_prefix="geobeta-csv") as ahead, cursor_of(connection) as cursor:
         stream = _CsvStream(rows.scope, chain([first], batches), digest, ahead)
         try:
             cursor.copy_expert(command, stream, COPY_CHUNK)
@@ -85,7 +85,7 @@ def copy(connection: sa.Connection, rows: Rows, digest: Any = None) -> int:
     return stream.rows
 
 
-def _cursor(connection: sa.Connection) -> Any:
+def cursor_of(connection: sa.Connection) -> Any:
     """The driver's own cursor, inside SQLAlchemy's transaction: the only one that can COPY."""
     return connection.connection.cursor()
 

@@ -19,7 +19,8 @@ from pipeline import clean, extract_counts, faults, matchers, storage
 from pipeline.errors import MissingData, expired
 from pipeline.progress import Progress, silent
 from pipeline.schema import AUTHOR_COUNTS, MATCHES
-from pipeline.settings import Settings, Study
+from pipeline.settings import Settings
+from pipeline.study import Study
 
 #: Raise it whenever the same tweets and the same rule would give other files; tests/test_count.py pins the output.
 CODE_VERSION = 1

@@ -21,8 +21,9 @@ from pipeline import client, cover, days, extract, faults, spend, storage
 from pipeline.errors import DayNotOver, MissingData, SettingsError, SourceUnavailable, UnexpectedAnswer
 from pipeline.progress import Progress, silent
 from pipeline.sandbox.world import World
-from pipeline.settings import Area, Settings, Study
+from pipeline.settings import Area, Settings
 from pipeline.sources import x_api, x_query
+from pipeline.study import Study
 
 #: Version of this stage: a change of what it writes makes every partition of it anew. (It costs two cents or so a day.)
 CODE: Final = 1

@@ -74,7 +74,7 @@ def running(settings: Settings, task: str, parameters: Mapping[str, object], rev
 
 def without_secrets(settings: Settings, text: str) -> str:
     """The text with every secret of the settings blotted out, and NUL, which PostgreSQL has no room for."""
-    for secret in (settings.bearer_token, settings.author_key, settings.database_url):
+    for secret in (settings.bearer_token, settings.author_key, settings.database_url, settings.webhook_url, settings.smtp_url):
         if secret is not None:
             text = text.replace(secret.get_secret_value(), "***")
     if settings.database_url is not None:

@@ -21,8 +21,9 @@ from pipeline.copying import Rows
 from pipeline.database import Marker
 from pipeline.errors import AlreadyRunning, InvalidCounts, LoadMismatch, SuspiciousExtract, expired
 from pipeline.progress import Progress, silent
-from pipeline.settings import Area, Settings, Study
+from pipeline.settings import Area, Settings
 from pipeline.storage import digest, read_json
+from pipeline.study import Study
 from pipeline.tombstones import Tombstones
 
 #: Rows that are in memory at a time.
@@ -291,13 +292,20 @@ def _remember_study(connection: sa.Connection, study: Study) -> None:
         "area": study.area,
         "start": study.start,
         "match": study.match,
-        "prior_alpha": study.prior.alpha,
-        "prior_beta": study.prior.beta,
-        "forget": study.forget,
+        "prior_alpha": study.prior.parameters.alpha,
+        "prior_beta": study.prior.parameters.beta,
+        "forget": None if study.forget == "auto" else study.forget,
     }
-    # the mode is in the rule's version already: without it here, studies that are known keep their version
-    version, row["mode"] = digest(row), study.mode
+    later = {
+        "window_days": study.window,
+        "author_cap": study.author_cap,
+        "prior_said": study.prior.said if study.prior.pool else None,
+        "excluded": {"authors": len(study.exclude.authors), "clients": study.exclude.clients} if study.exclude else None,
+    }
+    # the mode is in the rule's version already, and the rest only where it is set: so studies that are known keep their version
+    version = digest(row | {name: value for name, value in later.items() if value is not None})
+    row |= {**later, "mode": study.mode, "prior_said": study.prior.said}
     names = ["study", "version", *row]
     statement = sa.text(f"insert into studies ({', '.join(names)}) values (:{', :'.join(names)}) on conflict do nothing")
-    typed = statement.bindparams(sa.bindparam("match", type_=sa.JSON))
+    typed = statement.bindparams(sa.bindparam("match", type_=sa.JSON), sa.bindparam("excluded", type_=sa.JSON(none_as_null=True)))
     connection.execute(typed, {"study": study.name, "version": version, **row})

@@ -10,8 +10,9 @@ from pipeline import clean, count, database, days, extract, extract_counts, inpu
 from pipeline.errors import MissingData, SettingsError
 from pipeline.progress import Progress, silent
 from pipeline.report import page
-from pipeline.settings import Settings, Study
+from pipeline.settings import Settings
 from pipeline.sources import archive
+from pipeline.study import Study
 
 #: A late day makes so many of the newest pages anew in its own night.
 PAGES_REFRESHED = 14

@@ -14,7 +14,8 @@ import sqlalchemy
 from pipeline import clean, count, database, days, embedded, extract, extract_counts, inputs, nights, posterior, storage
 from pipeline.errors import MissingData
 from pipeline.report import page
-from pipeline.settings import Settings, Study
+from pipeline.settings import Settings
+from pipeline.study import Study
 
 #: In the order in which they run.
 TASKS = ("ExtractTweets", "ExtractCounts", "CleanTweets", "LoadTweets", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport")

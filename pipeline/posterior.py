@@ -5,7 +5,7 @@ The arithmetic is stats/'s. Here: which days count, which rows change, and what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -13,37 +13,17 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pipeline import copying, count, database, faults, ledger
+from pipeline import copying, count, counted, database, estimates, faults, ledger
 from pipeline.copying import Rows
 from pipeline.errors import MissingData
+from pipeline.estimates import Method
 from pipeline.progress import Progress, silent
-from pipeline.schema import BASES
-from pipeline.settings import Settings, Study
-from pipeline.stats import beta
-from pipeline.stats.sequence import posterior_sequence
+from pipeline.settings import Settings
 from pipeline.storage import digest
+from pipeline.study import Study
 
 #: Change it when the same counts give another row than before.
-CODE = 1
-
-_INTERVALS = {"lower_50": 0.5, "lower_95": 0.95}
-
-#: What a row says, in the table's order; beside it stand when it was published and by which run.
-VALUES = pa.schema(
-    [
-        ("day", pa.date32()),
-        *((name, pa.float64()) for name in ("alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95")),
-        *((f"hdi_{name}", pa.float64()) for name in ("lower_50", "upper_50", "lower_95", "upper_95")),
-        *((name, pa.float64()) for name in ("prior_alpha", "prior_beta", "forget")),
-        *((name, pa.int64()) for name in ("trials", "matches", "days", "days_missing", "days_partial")),
-        ("coverage", pa.float64()),
-        ("synthetic", pa.bool_()),
-        ("basis", pa.string()),
-        ("days_sampled", pa.int64()),
-        ("rule_version", pa.string()),
-        ("revision", pa.string()),
-    ]
-)
+CODE = 2
 
 
 def version(settings: Settings, study_name: str) -> str:
@@ -54,7 +34,13 @@ def version(settings: Settings, study_name: str) -> str:
     if study.mode == "counts":
         # neither policy nor source have a say in what X counts
         place = ("counts", area.name, area.box.csv, area.timezone, sorted(area.places))
-    return digest(CODE, study.prior.alpha, study.prior.beta, study.forget, study.start, place, study.match)
+    pool = [(mate.name, _weights(mate), mate.start) for mate in pool_mates(settings, study)]
+    return digest(CODE, _weights(study), pool, study.start, place, study.match)
+
+
+def _weights(study: Study) -> tuple[object, ...]:
+    prior = study.prior.parameters
+    return (prior.alpha, prior.beta, study.prior.pool, study.forget, study.window, study.author_cap)
 
 
 def revision(settings: Settings, study_name: str, day: date) -> str:
@@ -79,99 +65,115 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
 
     Days count whose stored counts are those of today's rule, box and sources; the others are counted as missing. What is replaced
     goes to posterior_history, with the reason: what the rows tell, after `why` (what happened to the counts, where that is known). Pages
-    from the first day on whose row or marker changed lose their markers.
+    from the first day on whose row or marker changed lose their markers. Where the study is one of a pool, what is published of the
+    others is mended too.
 
     Raises:
         MissingData: `day` itself has no current counts, or lies before the study's start.
         DatabaseUnavailable: see pipeline.database.transaction.
     """
     study = settings.study(study_name)
-    wanted = version(settings, study_name)
+    mates = pool_mates(settings, study)
     with database.transaction(settings) as connection:
-        database.lock(connection, "study", study_name)
-        counted = _current_counts(settings, connection, study)
-        if day not in counted:
+        for name in sorted([study_name, *(mate.name for mate in mates)]):
+            database.lock(connection, "study", name)
+        counts = {other.name: counted.current(settings, connection, other) for other in (study, *mates)}
+        if day not in counts[study_name]:
             raise MissingData(
                 f"no counts of {study_name} on {day} by today's rule and box are in the database (the study starts on {study.start})",
                 todo=f"load them first: luigi --module tasks UpdatePosterior --study {study_name} --date {day}",
             )
-        published = _published(connection, study_name)
-        targets = sorted((published.keys() | {day}) & counted.keys())
-        rows = compute(study, list(counted.values()), targets, rule_version=count.rule_version(study), revision=wanted)
-        changed = [row for row in rows if _values(published.get(row["day"])) != row]
-        progress(0.5, f"{study_name}: {len(changed)} of {len(rows)} rows change")
+        changed = _publish(settings, connection, study, counts, {day}, why, progress)
+        for mate in mates:
+            _publish(settings, connection, mate, counts, set(), f"the pooled prior learnt from {study_name}", silent)
+    progress(1.0, f"{study_name} on {day}: {changed} rows changed")
+    return changed
+
+
+def pool_mates(settings: Settings, study: Study) -> list[Study]:
+    """The other studies of its pool, by name."""
+    if study.prior.pool is None:
+        return []
+    return [settings.studies[name] for name in sorted(settings.studies) if _mates(study, settings.studies[name])]
+
+
+def _mates(study: Study, other: Study) -> bool:
+    return other.name != study.name and other.prior.pool == study.prior.pool
+
+
+def method(study: Study) -> Method:
+    """What of a study's table its numbers depend on, beside its rule and area."""
+    prior = study.prior.parameters
+    return Method(prior.alpha, prior.beta, study.forget, study.window, study.author_cap, study.start)
+
+
+def _publish(
+    settings: Settings,
+    connection: sa.Connection,
+    study: Study,
+    counts: Mapping[str, Mapping[date, counted.Day]],
+    wanted: set[date],
+    why: str,
+    progress: Progress,
+) -> int:
+    """Write the rows of `wanted`, and of the published ones those whose inputs have changed."""
+    own, mates = counts[study.name], pool_mates(settings, study)
+    published, markers = _published(connection, study.name), _markers(connection, study.name)
+    version_ = version(settings, study.name)
+    inputs = {day: _inputs(day, own, [counts[mate.name] for mate in mates]) for day in sorted((published.keys() | wanted) & own.keys())}
+    revisions = {day: _marked(version_, own[day].loaded) for day in inputs}
+    stale = [day for day in inputs if day in wanted or markers.get(day) != (revisions[day], inputs[day])]
+    changed: list[dict[str, Any]] = []
+    marked: list[date] = []
+    if stale:
+        rows = _rows(connection, study, mates, counts, stale, version_)
+        changed = [row for row in rows if estimates.values(published.get(row["day"])) != row]
+        progress(0.5, f"{study.name}: {len(changed)} of {len(rows)} rows change")
         if changed:
-            _replace(connection, study_name, changed, published, why)
+            _replace(connection, study.name, changed, published, why)
         faults.point("posterior.before_marker")
-        marked = _mark(connection, study_name, rows, {row["day"]: _marked(wanted, counted[row["day"]]["loaded"]) for row in rows})
+        marked = _mark(connection, study.name, rows, revisions, inputs)
         faults.point("posterior.after_marker")
-        # the same numbers under a new marker too: a page may call them stale
-        if anew := [*marked, *(row["day"] for row in changed)]:
-            database.lock(connection, "report")
-            database.drop_markers(connection, "report", "", min(anew))
-    progress(1.0, f"{study_name} on {day}: {len(changed)} rows changed")
+    # the same numbers under a new marker too: a page may call them stale
+    if anew := [*marked, *(row["day"] for row in changed)]:
+        database.lock(connection, "report")
+        database.drop_markers(connection, "report", "", min(anew))
     return len(changed)
 
 
-def compute(
-    study: Study, counted: Sequence[Mapping[str, Any]], targets: Sequence[date], *, rule_version: str, revision: str
+def _inputs(day: date, own: Mapping[date, counted.Day], mates: list[Mapping[date, counted.Day]]) -> str:
+    """Digest of all counts that a row rests on: its own up to the day, the pool's up to the day before."""
+    before = [max((other for other in mate if other < day), default=None) for mate in mates]
+    return digest(own[day].so_far, [last and mate[last].so_far for mate, last in zip(mates, before, strict=True)])
+
+
+def _rows(
+    connection: sa.Connection,
+    study: Study,
+    mates: list[Study],
+    counts: Mapping[str, Mapping[date, counted.Day]],
+    targets: list[date],
+    version_: str,
 ) -> list[dict[str, Any]]:
-    """The rows of `targets` from the counts of days: keys day, trials, matches, coverage, synthetic, basis; sorted by day."""
-    days = np.array([row["day"] for row in counted], dtype="datetime64[D]")
     at = np.array(targets, dtype="datetime64[D]")
-    sums = posterior_sequence(
-        prior_alpha=study.prior.alpha,
-        prior_beta=study.prior.beta,
-        forget=study.forget,
-        days=days,
-        trials=np.array([row["trials"] for row in counted], dtype=np.int64),
-        matches=np.array([row["matches"] for row in counted], dtype=np.int64),
-        at=at,
-    )
-    columns: dict[str, Any] = {"day": list(targets), "alpha": sums.alpha, "beta": sums.beta, "mean": beta.mean(sums.alpha, sums.beta)}
-    for lower, level in _INTERVALS.items():
-        upper = lower.replace("lower", "upper")
-        columns[lower], columns[upper] = beta.central_interval(sums.alpha, sums.beta, level)
-        columns[f"hdi_{lower}"], columns[f"hdi_{upper}"] = beta.highest_density_interval(sums.alpha, sums.beta, level)
-    until = np.searchsorted(days, at, side="right")
-    known = np.array([np.nan if row["coverage"] is None else row["coverage"] for row in counted], dtype=np.float64)
-    columns |= {"prior_alpha": study.prior.alpha, "prior_beta": study.prior.beta, "forget": study.forget}
-    columns |= {"trials": sums.trials, "matches": sums.matches, "days": sums.days_counted}
-    columns["days_missing"] = (at - np.datetime64(study.start, "D")).astype(np.int64) + 1 - sums.days_counted
-    columns["days_partial"] = _so_far(known < 1)[until]
-    with np.errstate(invalid="ignore"):  # 0 / 0: no day's coverage is known
-        coverage = _so_far(np.nan_to_num(known, nan=0.0))[until] / _so_far(~np.isnan(known))[until]
-    columns["coverage"] = [None if np.isnan(value) else value for value in coverage.tolist()]
-    columns["synthetic"] = _so_far(np.array([row["synthetic"] for row in counted], dtype=np.int64))[until] > 0
-    bases = np.array([BASES.index(row["basis"]) for row in counted])
-    columns["basis"] = [BASES[number] for number in np.maximum.accumulate(bases)[until - 1].tolist()]
-    columns["days_sampled"] = _so_far(bases == BASES.index("sample"))[until]
-    columns |= {"rule_version": rule_version, "revision": revision}
-    arrays = [pa.array(_column(columns[field.name], len(targets)), field.type) for field in VALUES]
-    rows: list[dict[str, Any]] = pa.Table.from_arrays(arrays, schema=VALUES).to_pylist()
-    return rows
+    own, how = counted.arrays(connection, study, _up_to(counts[study.name], targets[-1])), method(study)
+    if study.prior.pool is None:
+        priors = estimates.set_priors(how, at)
+    else:
+        evenings = (at - np.timedelta64(1, "D")).astype("datetime64[D]")
+        known = [(method(mate), counted.arrays(connection, mate, _up_to(counts[mate.name], targets[-1]))) for mate in mates]
+        priors = estimates.pooled_priors(how, at, [estimates.effective(*mate, evenings) for mate in known])
+    return estimates.rows(how, own, targets, priors, rule_version=count.rule_version(study), revision=version_)
 
 
-def _so_far(values: Any) -> Any:
-    """Sums of the first 0, 1, 2 … values."""
-    return np.concatenate([[0], np.cumsum(values)])
+def _up_to(days: Mapping[date, counted.Day], last: date) -> dict[date, counted.Day]:
+    return {day: found for day, found in days.items() if day <= last}
 
 
-def _column(values: Any, length: int) -> Any:
-    return [values] * length if isinstance(values, (float, str)) else values
-
-
-def _current_counts(settings: Settings, connection: sa.Connection, study: Study) -> dict[date, Mapping[str, Any]]:
-    """The stored counts that today's configuration would give again, by day, sorted."""
-    stored = connection.execute(
-        sa.text(
-            "select day, trials, matches, daily_counts.coverage, daily_counts.synthetic, basis, partitions.revision as loaded"
-            " from daily_counts join partitions using (day)"
-            " where study = :study and dataset = 'counts' and name = :study and day >= :start order by day"
-        ),
-        {"study": study.name, "start": study.start},
-    ).mappings()
-    return {row["day"]: dict(row) for row in stored if row["loaded"] == count.revision(settings, study.name, row["day"])}
+def _markers(connection: sa.Connection, study_name: str) -> dict[date, tuple[str, str | None]]:
+    """Revision and digest of the inputs that each published row was made from."""
+    statement = sa.text("select day, revision, inputs from partitions where dataset = 'posteriors' and name = :study")
+    return {row.day: (row.revision, row.inputs) for row in connection.execute(statement, {"study": study_name})}
 
 
 def _published(connection: sa.Connection, study_name: str) -> dict[date, Mapping[str, Any]]:
@@ -179,15 +181,11 @@ def _published(connection: sa.Connection, study_name: str) -> dict[date, Mapping
     return {row["day"]: dict(row) for row in rows}
 
 
-def _values(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if row is None else {name: row[name] for name in VALUES.names}
-
-
 def _replace(
     connection: sa.Connection, study_name: str, changed: list[dict[str, Any]], published: Mapping[date, Mapping[str, Any]], why: str
 ) -> None:
     replaced = [row for row in changed if row["day"] in published]
-    columns = ", ".join(["study", *VALUES.names, "published_at", "run_id"])
+    columns = ", ".join(["study", *estimates.VALUES.names, "published_at", "run_id"])
     connection.execute(
         sa.text(
             f"insert into posterior_history ({columns}, replaced_by, reason)"
@@ -208,7 +206,7 @@ def _replace(
     )
     faults.point("posterior.before_copy")
     run = {"run_id": ledger.current()}
-    batch = pa.RecordBatch.from_pylist([row | run for row in changed], VALUES.append(pa.field("run_id", pa.string())))
+    batch = pa.RecordBatch.from_pylist([row | run for row in changed], estimates.VALUES.append(pa.field("run_id", pa.string())))
     copying.copy(connection, Rows("posteriors", {"study": study_name}, [batch]))
 
 
@@ -224,9 +222,11 @@ def reason(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     elif differ("rule_version"):
         said.append("the rule changed")
     if differ("prior_alpha", "prior_beta"):
-        said.append("the prior changed")
-    if differ("forget"):
-        said.append("the forgetting changed")
+        said.append("the pooled prior changed" if new["prior_areas"] is not None else "the prior changed")
+    if old["design_effect"] is None and new["design_effect"] is not None:
+        said.append("now corrected for authors who tweet a lot")
+    if differ("window_days", "author_cap") or (differ("forget") and (old["forget_scores"] is None or new["forget_scores"] is None)):
+        said.append("the forgetting or the cap on authors changed")
     if new["days"] > old["days"]:
         said.append(f"{_days(new['days'] - old['days'])} came late")
     elif new["days"] < old["days"]:
@@ -248,21 +248,24 @@ def _days(number: int) -> str:
     return f"{number} day{'s' if number != 1 else ''}"
 
 
-def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]], revisions: Mapping[date, str]) -> list[date]:
+def _mark(
+    connection: sa.Connection, study_name: str, rows: list[dict[str, Any]], revisions: Mapping[date, str], inputs: Mapping[date, str]
+) -> list[date]:
     """Markers for all rows; those that stand already and whose row did not change are left alone. Gives the days of the others."""
     marked: list[date] = []
     for start in range(0, len(rows), 1000):
         part = rows[start : start + 1000]
         written = connection.execute(
             sa.text(
-                "insert into partitions as old (dataset, name, day, revision, rows, source_digest, synthetic, run_id)"
-                " select 'posteriors', :study, day, revision, 1, digest, synthetic, :run"
-                " from unnest(cast(:days as date[]), cast(:revisions as text[]), cast(:digests as text[]), cast(:synthetic as boolean[]))"
-                " as new (day, revision, digest, synthetic)"
+                "insert into partitions as old (dataset, name, day, revision, rows, source_digest, inputs, synthetic, run_id)"
+                " select 'posteriors', :study, day, revision, 1, digest, inputs, synthetic, :run"
+                " from unnest(cast(:days as date[]), cast(:revisions as text[]), cast(:digests as text[]), cast(:inputs as text[]),"
+                " cast(:synthetic as boolean[])) as new (day, revision, digest, inputs, synthetic)"
                 " on conflict (dataset, name, day) do update"
-                " set (revision, rows, source_digest, synthetic, run_id, loaded_at)"
-                " = (excluded.revision, 1, excluded.source_digest, excluded.synthetic, excluded.run_id, now())"
-                " where (old.revision, old.source_digest) is distinct from (excluded.revision, excluded.source_digest)"
+                " set (revision, rows, source_digest, inputs, synthetic, run_id, loaded_at)"
+                " = (excluded.revision, 1, excluded.source_digest, excluded.inputs, excluded.synthetic, excluded.run_id, now())"
+                " where (old.revision, old.source_digest, old.inputs)"
+                " is distinct from (excluded.revision, excluded.source_digest, excluded.inputs)"
                 " returning day"
             ),
             {
@@ -271,6 +274,7 @@ def _mark(connection: sa.Connection, study_name: str, rows: list[dict[str, Any]]
                 "days": [row["day"] for row in part],
                 "revisions": [revisions[row["day"]] for row in part],
                 "digests": [digest(row, length=16) for row in part],
+                "inputs": [inputs[row["day"]] for row in part],
                 "synthetic": [row["synthetic"] for row in part],
             },
         )

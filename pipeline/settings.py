@@ -15,14 +15,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, InstanceOf, SecretStr, ValidationError, field_validator
 
-from pipeline import days
+from pipeline import environment
 from pipeline.complaints import Fault, faults_of, refuse
 from pipeline.errors import SettingsError
 from pipeline.geo import INSIDE, BoundingBox, parse_box
+from pipeline.study import Study, contradictions
+from pipeline.toml_tables import Table, as_tuple, from_settings_error
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -32,55 +33,26 @@ NAME_WANTED: Final = "a name of lower-case letters, digits and hyphens, at most 
 Need: TypeAlias = Literal["all", "areas", "settings"]
 
 
-def _from_settings_error(read: Any) -> Any:
-    """Let pydantic list a SettingsError among the others: it only knows ValueError."""
-
-    def wrapped(value: Any) -> Any:
-        try:
-            return read(value)
-        except SettingsError as error:
-            # "got …, wanted …": what was got, the list of faults says itself
-            raise ValueError("\n".join(filter(None, [error.what.partition("wanted ")[2] or error.what, error.todo]))) from error
-
-    return wrapped
-
-
-def _day(value: Any) -> dt.date:
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return days.parse_day(value.isoformat())
-    return days.parse_day(value if isinstance(value, str) else str(value))
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-class _Table(BaseModel):
-    """What all tables have in common: frozen, no unknown keys, no silent conversion of types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
-
-
-class Sample(_Table):
+class Sample(Table):
     """How many posts of a day are taken where all would be too dear."""
 
     posts: int = Field(ge=50, le=1_000_000, description="a whole number, 50 or more")
 
 
-class Area(_Table):
+class Area(Table):
     """A named bounding box with a time zone: one table of areas.toml. The field's description is what a refusal asks for."""
 
     name: str
-    box: Annotated[InstanceOf[BoundingBox], BeforeValidator(_from_settings_error(parse_box))] = Field(
+    box: Annotated[InstanceOf[BoundingBox], BeforeValidator(from_settings_error(parse_box))] = Field(
         description='a box as a bounding-box tool gives it, such as "-0.51,51.28,0.33,51.69" (west,south,east,north)'
     )
     timezone: str = Field(description='an IANA time zone such as "Europe/London"')
     largest_place: float = Field(4.0, gt=0, description="a number above 0: how many times the box's surface a place may have")
-    evidence: Annotated[tuple[Literal["point", "place_within", "place_centroid"], ...], BeforeValidator(_tuple)] = Field(
+    evidence: Annotated[tuple[Literal["point", "place_within", "place_centroid"], ...], BeforeValidator(as_tuple)] = Field(
         INSIDE, min_length=1, description='a list of one or more of "point", "place_within", "place_centroid"'
     )
     source: Literal["auto", "x", "archive", "both"] = Field("auto", description='one of "auto", "x", "archive", "both"')
-    places: Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9A-Za-z]+$")], ...], BeforeValidator(_tuple)] = Field(
+    places: Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9A-Za-z]+$")], ...], BeforeValidator(as_tuple)] = Field(
         (), description='a list of ids of X places, such as ["457b4814b4240d87"]'
     )
     sample: Sample | None = Field(None, description="a table such as { posts = 500 }, or no such line: every post")
@@ -114,41 +86,7 @@ class Area(_Table):
         return (self.box.csv, self.timezone, self.largest_place, sorted(self.evidence))
 
 
-class Prior(_Table):
-    """What is believed before the first tweet: Beta(alpha, beta)."""
-
-    alpha: float = Field(1.0, gt=0, description="a number above 0")
-    beta: float = Field(1.0, gt=0, description="a number above 0")
-
-
-class Study(_Table):
-    """A question about one area: one table of studies.toml."""
-
-    name: str
-    question: str = Field(min_length=1, pattern=r"\S", description="the question in one sentence")
-    area: str = Field(description="the name of an area of areas.toml")
-    start: Annotated[dt.date, BeforeValidator(_from_settings_error(_day))] = Field(
-        description="the first day that counts, such as 2026-11-01"
-    )
-    mode: Literal["tweets", "counts"] = Field("tweets", description='one of "tweets", "counts"')
-    match: dict[str, object] = Field(description='a rule such as { words = ["tube", "bus"] } or { regex = "delay(s|ed)?" }')
-    prior: Prior = Field(Prior(), description="a table such as { alpha = 1.0, beta = 1.0 }")
-    forget: float = Field(1.0, gt=0, le=1, description="a number above 0 and at most 1; 1 forgets nothing")
-
-    @field_validator("match")
-    @classmethod
-    def _not_empty(cls, value: dict[str, object]) -> dict[str, object]:
-        # which words and options there are, only the matcher of that name knows: configuration.load asks it
-        if not value:
-            raise ValueError
-        for key, rule in value.items():
-            texts = rule if isinstance(rule, list) else [rule]
-            if not texts or any(isinstance(text, str) and not text.strip() for text in texts):
-                raise ValueError(f"{key} with something in it: an empty rule would match nothing or everything")
-        return value
-
-
-class XSettings(_Table):
+class XSettings(Table):
     """[x]: how the X API is asked."""
 
     page_size: int | None = Field(None, ge=10, le=500, description="a whole number from 10 to 500, or no such line: the endpoint's largest")
@@ -173,7 +111,7 @@ def _path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) and value.strip() else value
 
 
-class DatabaseSettings(_Table):
+class DatabaseSettings(Table):
     """[database]: the embedded server, and how long to wait for any server."""
 
     start_timeout_seconds: float = Field(600.0, gt=0, description="seconds, above 0")
@@ -185,26 +123,46 @@ class DatabaseSettings(_Table):
     binaries: Annotated[Path | None, BeforeValidator(_path)] = Field(None, description="a folder, or no such line")
 
 
-class ImportSettings(_Table):
+class ImportSettings(Table):
     """[import]: how archives are read."""
 
     batch_rows: int = Field(16384, ge=1, le=10_000_000, description="a whole number from 1 to 10000000")
     keep_raw: bool = Field(False, description="true or false")
 
 
-class LoadSettings(_Table):
+class LoadSettings(Table):
     """[load]: what goes into the database."""
 
     raw: bool = Field(False, description="true or false")
 
 
-class ContentSettings(_Table):
+class ContentSettings(Table):
     """[content]: how long what people wrote is kept."""
 
     retention_days: int | None = Field(None, ge=1, le=100_000, description="a whole number of days, or no such line: for good")
 
 
-class Step(_Table):
+class AlarmSettings(Table):
+    """[alarms]: how often a false one may come, of each study and kind of shift; and who is told. Where to is in the environment."""
+
+    share_per_year: float = Field(2.0, ge=0, le=12, description="a number from 0.1 to 12; 0 for no such alarms")
+    volume_per_year: float = Field(1.0, ge=0, le=12, description="a number from 0.1 to 12; 0 for no such alarms")
+    coverage_per_year: float = Field(1.0, ge=0, le=12, description="a number from 0.1 to 12; 0 for no such alarms")
+    mail_to: Annotated[tuple[Annotated[str, Field(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$")], ...], BeforeValidator(as_tuple)] = Field(
+        (), description='a list of addresses, such as ["team@example.org"]'
+    )
+    mail_from: str | None = Field(None, pattern=r"^[^@\s<>,]+@[^@\s<>,]+$", description="an address, or no such line: the first of mail_to")
+    timeout_seconds: float = Field(20.0, gt=0, le=600, description="seconds, above 0 and at most 600")
+
+    @field_validator("share_per_year", "volume_per_year", "coverage_per_year")
+    @classmethod
+    def _a_rate_or_none(cls, value: float) -> float:
+        if 0 < value < 0.1:
+            raise ValueError("a number from 0.1 to 12; 0 for no such alarms")
+        return value
+
+
+class Step(Table):
     """One of [[sandbox.steps]]: from that day on, a topic's weight is so many times what it was."""
 
     day: dt.date = Field(description="a day such as 2026-11-01")
@@ -212,7 +170,7 @@ class Step(_Table):
     factor: float = Field(gt=0, description="a number above 0")
 
 
-class SandboxSettings(_Table):
+class SandboxSettings(Table):
     """[sandbox]: the made-up city."""
 
     seed: int = Field(1, ge=0, lt=2**63, description="a whole number, 0 or more")
@@ -223,13 +181,13 @@ class SandboxSettings(_Table):
     rhythm: float = Field(0.0, ge=0, le=10, description="a number from 0 to 10")
     bots: float = Field(0.0, ge=0, le=1, description="a share, from 0 to 1")
     drift: float = Field(0.0, ge=-1, le=1, description="a number from -1 to 1")
-    steps: Annotated[tuple[Step, ...], BeforeValidator(_tuple)] = Field(
+    steps: Annotated[tuple[Step, ...], BeforeValidator(as_tuple)] = Field(
         (), description='a list of tables such as { day = 2026-11-01, topic = "traffic", factor = 2.0 }'
     )
     containment: Literal["recorded", "documented"] = Field("recorded", description='one of "recorded", "documented"')
 
 
-class Settings(_Table):
+class Settings(Table):
     """Everything that config/ and the environment say; see `read`."""
 
     root: Path
@@ -242,11 +200,14 @@ class Settings(_Table):
     imports: ImportSettings
     load: LoadSettings
     content: ContentSettings
+    alarms: AlarmSettings
     sandbox: SandboxSettings
     database_url: SecretStr | None = None
     bearer_token: SecretStr | None = None
     base_url: str | None = None
     author_key: SecretStr | None = None
+    webhook_url: SecretStr | None = None
+    smtp_url: SecretStr | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -277,12 +238,13 @@ class Settings(_Table):
         return self.studies[name]
 
 
-_SECTIONS: Final[dict[str, tuple[str, type[_Table]]]] = {
+_SECTIONS: Final[dict[str, tuple[str, type[Table]]]] = {
     "x": ("x", XSettings),
     "database": ("database", DatabaseSettings),
     "import": ("imports", ImportSettings),
     "load": ("load", LoadSettings),
     "content": ("content", ContentSettings),
+    "alarms": ("alarms", AlarmSettings),
     "sandbox": ("sandbox", SandboxSettings),
 }
 
@@ -312,11 +274,13 @@ def read(environ: Mapping[str, str] | None = None, *, need: Need = "all") -> Set
         if study.area not in area_tables and not areas_unread and need == "all":
             wanted = f"an area of areas.toml: {', '.join(area_tables) or 'it has none'}"
             faults.append(Fault(str(config / "studies.toml"), f"[{study.name}] area", repr(study.area), wanted))
-    environment = _read_environment(given, faults)
+    for name, key, got, wanted in contradictions(studies):
+        faults.append(Fault(str(config / "studies.toml"), f"[{name}] {key}", got, wanted))
+    found = environment.secrets(given, faults)
     if faults:
         refuse(faults)
     data = _folder(given, "GEOBETA_DATA", ROOT / "var")
-    return Settings(root=ROOT, config=config, data=data, areas=areas, studies=studies, **sections, **environment)
+    return Settings(root=ROOT, config=config, data=data, areas=areas, studies=studies, **sections, **found)
 
 
 def _folder(given: Mapping[str, str], variable: str, default: Path) -> Path:
@@ -380,36 +344,3 @@ def _read_sections(path: Path, faults: list[Fault]) -> dict[str, Any]:
 
 def _beside(file: Path, path: Path | None) -> Path | None:
     return None if path is None else (file.parent.parent / path).absolute()
-
-
-def _read_environment(given: Mapping[str, str], faults: list[Fault]) -> dict[str, Any]:
-    """The secrets and addresses. Of a faulty secret nothing is shown but its length."""
-    found: dict[str, Any] = {}
-    if url := given.get("DATABASE_URL"):
-        scheme = url.partition("://")[0] if "://" in url else ""
-        if re.fullmatch(r"postgres(ql)?(\+psycopg2)?", scheme):
-            found["database_url"] = SecretStr(url)
-        else:
-            got = f"an address that begins with {scheme}://" if re.fullmatch(r"[a-z+0-9]+", scheme) else "something else"
-            faults.append(Fault("environment", "DATABASE_URL", got, "postgresql://user:password@host:port/name"))
-    if token := given.get("X_BEARER_TOKEN"):
-        if re.fullmatch(r"[!-~]+", token):
-            found["bearer_token"] = SecretStr(token)
-        else:
-            wanted = "the bearer token alone: visible ASCII characters without spaces, and without the word Bearer"
-            faults.append(Fault("environment", "X_BEARER_TOKEN", f"{len(token)} characters, among them white space or others", wanted))
-    if address := given.get("X_BASE_URL"):
-        parts = urlsplit(address)
-        if parts.scheme in ("http", "https") and parts.hostname and not parts.username and not parts.query and not parts.fragment:
-            found["base_url"] = address.rstrip("/")
-        else:
-            got = repr(address) if "@" not in address else "an address with a user in it"
-            faults.append(Fault("environment", "X_BASE_URL", got, "an address such as https://api.x.com"))
-    if key := given.get("GEOBETA_AUTHOR_KEY"):
-        if len(key) >= 16:
-            found["author_key"] = SecretStr(key)
-        else:
-            faults.append(
-                Fault("environment", "GEOBETA_AUTHOR_KEY", f"{len(key)} characters", "16 or more, hard to guess, and kept for good")
-            )
-    return found

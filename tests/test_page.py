@@ -23,7 +23,8 @@ from pipeline import database, storage
 from pipeline.report import charts, page, table
 from pipeline.report.card import Card, card
 from pipeline.report.charts import PALETTE
-from pipeline.settings import Area, Settings, Study
+from pipeline.settings import Area, Settings
+from pipeline.study import Study
 from tests.report_days import LAST, SMALL, days_up_to, made_days, made_hours, run_stages, study_days
 
 AREA = Area(name="mexico-city", box="-99.365,19.048,-98.940,19.592", timezone="America/Mexico_City")

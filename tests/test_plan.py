@@ -12,7 +12,8 @@ import sqlalchemy
 
 from pipeline import database, plan
 from pipeline.report import page
-from pipeline.settings import Prior, Settings
+from pipeline.settings import Settings
+from pipeline.study import Prior
 from tests.conftest import STUDIES
 from tests.report_days import LAST, SMALL, days_up_to, run_stages
 

@@ -17,7 +17,8 @@ from pipeline import count, database, load, posterior
 from pipeline.database import Marker
 from pipeline.errors import MissingData
 from pipeline.schema import BASES
-from pipeline.settings import Settings, Study
+from pipeline.settings import Settings
+from pipeline.study import Study
 from tests.conftest import AREAS, STUDIES
 from tests.partitions import write_counts
 

@@ -15,11 +15,10 @@ from pipeline.geo import BoundingBox
 from pipeline.settings import (
     ROOT,
     Area,
-    Prior,
-    Study,
     XSettings,
     read,
 )
+from pipeline.study import Exclude, Prior, Study
 from tests.settings_files import AREAS, SECTIONS, STUDIES, configure, refusal
 
 __all__ = ["configure"]
@@ -37,7 +36,7 @@ def test_a_small_configuration_is_read_with_its_defaults(configure, tmp_path):
     assert (london.name, london.largest_place, london.source, london.places, london.raw) == ("london", 4.0, "auto", (), False)
     assert london.evidence == ("point", "place_within", "place_centroid")
     assert (transport.name, transport.start, transport.forget) == ("transport", date(2026, 11, 1), 1.0)
-    assert (transport.prior.alpha, transport.prior.beta) == (1.0, 1.0)
+    assert (transport.prior.parameters.alpha, transport.prior.parameters.beta) == (1.0, 1.0)
     assert transport.match == {"words": ["tube", "bus"]}
     assert (found.root, found.config, found.data) == (ROOT, tmp_path / "config", tmp_path / "var")
     assert found.x == XSettings()
@@ -151,7 +150,7 @@ def test_every_variable_that_is_read_is_explained():
 
 def test_every_field_says_what_is_wanted():
     """Each key of a file has the sentence that its refusal shows."""
-    for model in (Area, Study, Prior, *SECTIONS.values()):
+    for model in (Area, Study, Prior, Exclude, *SECTIONS.values()):
         assert issubclass(model, BaseModel)
         assert [key for key, field in model.model_fields.items() if key != "name" and not field.description] == []
 

@@ -11,7 +11,8 @@ from pipeline.cli.options import positive
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.settings import Settings, Study
+    from pipeline.settings import Settings
+    from pipeline.study import Study
 
 HELP = """Show where everything stands: sources, database, every study's newest day, what is missing, what was spent, and the last runs.
 

@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from pipeline.report import charts, hours, picture, words
 from pipeline.report.data import StudyDays, local_dates
-from pipeline.settings import Area, Study
+from pipeline.settings import Area
+from pipeline.study import Study
 
 
 @dataclass(frozen=True)

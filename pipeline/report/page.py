@@ -16,8 +16,9 @@ from pipeline import database, faults, ledger, posterior
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
 from pipeline.report import data, table, template, words
-from pipeline.settings import Settings, Study
+from pipeline.settings import Settings
 from pipeline.storage import digest, exclusive, write_bytes
+from pipeline.study import Study
 
 if TYPE_CHECKING:
     from pipeline.report.card import Card

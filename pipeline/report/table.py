@@ -19,8 +19,9 @@ from rich.cells import cell_len
 from pipeline import count, database, matchers, posterior, text
 from pipeline.report import data, hours, words
 from pipeline.sandbox import city, query
-from pipeline.settings import Settings, Study
+from pipeline.settings import Settings
 from pipeline.sources import x_query
+from pipeline.study import Study
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,16 @@ def truth(settings: Settings, study: Study, known: data.StudyDays) -> float | No
     counted = known.days.dropna(subset=["trials"])
     if known.latest_day is None or not known.synthetic or not counted["synthetic"].astype(bool).all():
         return None
+    # chosen by itself, it stands in the published row
+    forget = float((known.latest or {}).get("forget", 1.0)) if study.forget == "auto" else study.forget
     shares, weights = [], []
     for day, trials in zip(data.local_dates(counted["day"]), counted["trials"], strict=True):
         if day <= known.latest_day:
             texts, chances = city.distribution(settings, study.area, day)
             matching = _matching_by_x if study.mode == "counts" else _matching
             shares.append(float(chances[matching(texts, json.dumps(study.match))].sum()))
-            weights.append(trials * study.forget ** (known.latest_day - day).days)
+            ago = (known.latest_day - day).days
+            weights.append(trials * forget**ago if study.window is None or ago < study.window else 0.0)
     return float(np.average(shares, weights=weights)) if sum(weights) > 0 else None
 
 

@@ -136,7 +136,8 @@ def author_rows(
 
     Args:
         days: the day of each row, anything numpy takes for datetime64[D].
-        authors: whose it is, text or a number, once a day; None for tweets without an author, each of which counts as one author.
+        authors: whose it is, text or a number, once a day; None, or a number below 0, for tweets without an author, each of which
+            counts as one author.
         trials: n of that author and day, whole numbers.
         matches: k, whole numbers, k <= n.
         at: the days to give a row for.
@@ -185,7 +186,12 @@ def _table(days: npt.ArrayLike, authors: npt.ArrayLike, trials: npt.ArrayLike, m
 
 def _codes(who: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], int]:
     """Numbers in the order of the names, -1 for None; and how many names there are."""
-    if who.dtype.kind in "iuU":
+    if who.dtype.kind in "iu":
+        names, inverse = np.unique(who[who >= 0], return_inverse=True)
+        codes = np.full(who.shape, -1, dtype=np.int64)
+        codes[who >= 0] = inverse
+        return codes, names.size
+    if who.dtype.kind == "U":
         names, inverse = np.unique(who, return_inverse=True)
         return inverse.astype(np.int64), names.size
     known = np.array([name is not None for name in who.tolist()], dtype=np.bool_)
