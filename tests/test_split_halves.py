@@ -32,6 +32,11 @@ def good(found: dict[str, Halved]) -> set[str]:
     return {name for name, one in found.items() if one.good}
 
 
+def too_often(found: dict[str, Halved]) -> set[str]:
+    """Those above 7 %."""
+    return {name for name, one in found.items() if one.clustered > real.MOST}
+
+
 def robots(found: dict[str, Halved]) -> set[str]:
     """Those of which one author makes more than ONE_AUTHOR of the variance."""
     return {name for name, one in found.items() if one.one_author}
@@ -39,17 +44,17 @@ def robots(found: dict[str, Halved]) -> set[str]:
 
 @pytest.mark.slow
 def test_a_day_of_a_track_stream(shared_data: Path) -> None:
-    """9,501 posts of 2016: clustered between 3.5 and 7 % for 19 predicates, all but the one that a robot writes."""
+    """9,501 posts of 2016: clustered between 3.5 and 7 % for 18 of 20 predicates; too often for the one alone that a robot writes."""
     found = measured(list(posts(shared_data / "v1.1-track-2016")), real.TRACK, "v1.1-track-2016")
-    assert len(good(found)) >= 19
-    assert found.keys() - good(found) <= robots(found) == {"deal"}
+    assert len(good(found)) >= 18
+    assert too_often(found) == robots(found) == {"deal"}
 
 
 @pytest.mark.slow
 def test_several_days_of_a_stream(shared_data: Path) -> None:
     """Riverside 2019, three days, authors clustered across them: between 3.5 and 7 % for all that not one author alone decides."""
     found = measured(list(posts(shared_data / "v1.1-stream-riverside")), real.RIVERSIDE, "v1.1-stream-riverside")
-    assert len(good(found)) >= 14
+    assert len(good(found)) >= 17
     assert found.keys() - good(found) <= robots(found)
 
 
@@ -60,7 +65,7 @@ def test_each_day_of_that_stream_alone(shared_data: Path) -> None:
     for day in sorted({post["day"] for post in sample}):
         found = measured([post for post in sample if post["day"] == day], real.RIVERSIDE, f"v1.1-stream-riverside, {day}")
         assert len(good(found)) >= 8
-        assert {name for name, one in found.items() if one.clustered > real.MOST} <= robots(found)
+        assert too_often(found) <= robots(found)
 
 
 @pytest.mark.slow

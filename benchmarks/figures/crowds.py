@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,14 @@ Floats = npt.NDArray[np.float64]
 FORGET, DAYS = 0.9, 30
 #: So many worlds are made at once.
 BATCH = 250
+#: Days, and what is unlike Worlds' own: the last two have fewer authors, who write more.
+CROWDS: dict[str, tuple[int, dict[str, float]]] = {
+    "cumulative, 30 days": (30, {}),
+    "window of 14 days": (14, {}),
+    "two tweets of one author correlate with .25, as is typical": (30, {"habit": 0.5}),
+    "1,000 authors, up to 20 tweets a day each": (30, {"crowd": 1000, "busiest": 20.0}),
+    "400 authors, up to 40 tweets a day each": (30, {"crowd": 400, "busiest": 40.0}),
+}
 
 
 class Worlds:
@@ -28,7 +37,8 @@ class Worlds:
 
     AUTHORS, HABIT = 4000, 0.3
 
-    def __init__(self, seed: int, number: int, *, crowd: int = AUTHORS, busiest: float = 5.0) -> None:
+    def __init__(self, seed: int, number: int, *, crowd: int = AUTHORS, busiest: float = 5.0, habit: float = HABIT) -> None:
+        self.own_part = habit
         self.random = np.random.default_rng(seed)
         pareto = self.random.pareto(1.5, (number, crowd)) + 1
         # 400 tweets a day on average, whatever the crowd
@@ -39,7 +49,7 @@ class Worlds:
     def count(self, share: Floats, days: int = 1) -> tuple[Floats, Floats]:
         """n and k of each author over so many days of one share; sums of independent days are as one of so many times the rate."""
         n = self.random.poisson(self.rate * days)
-        own = self.HABIT * (self.habit < share[:, None]) + (1 - self.HABIT) * share[:, None]
+        own = self.own_part * (self.habit < share[:, None]) + (1 - self.own_part) * share[:, None]
         return n, self.random.binomial(n, own)
 
     def steps(self, forget: float) -> Floats:
@@ -50,7 +60,7 @@ class Worlds:
         """
         day = self.rate.sum(axis=1)
         of_one_mind = 1 + (self.rate**2).sum(axis=1) * (1 + forget) / (1 - forget) / day
-        effect = 1 + self.HABIT**2 * (of_one_mind - 1)
+        effect = 1 + self.own_part**2 * (of_one_mind - 1)
         return np.asarray(np.sqrt((1 - forget) ** 2 / forget * effect / day))
 
 
@@ -68,32 +78,32 @@ def coverage(found: Floats) -> tuple[float, float]:
     return naive, clustered
 
 
-def steady(days: int, number: int, **crowd: Any) -> Floats:
-    """Ranks in worlds where nothing drifts; what came before a window does not enter, so a window is so many days."""
-    found = []
+def steady(days: int, number: int, **crowd: Any) -> tuple[Floats, Floats]:
+    """Ranks in worlds where nothing drifts, and the weight of the five busiest authors in each.
+
+    What came before a window does not enter, so a window is so many days.
+    """
+    found, weights = [], []
     for seed in range(-(-number // BATCH)):
         worlds = Worlds(seed, BATCH, **crowd)
         n, k = worlds.count(worlds.start, days)
         found.append(ranks(n, k, worlds.start))
-    return np.concatenate(found, axis=1)
+        weights.append(np.partition(n, -5, axis=1)[:, -5:].sum(axis=1) / n.sum(axis=1))
+    return np.concatenate(found, axis=1), np.concatenate(weights)
 
 
-def drifting(number: int, *, drift: float = 1.0, window: int | None = None) -> Floats:
-    """Ranks with forgetting in worlds whose share wanders `drift` times as the discount supposes, over DAYS days.
-
-    With a window the days in it weigh the same, and nothing is forgotten.
-    """
-    forget, found = (FORGET, []) if window is None else (1.0, [])
+def drifting(number: int, *, drift: float = 1.0) -> Floats:
+    """Ranks with forgetting in worlds whose share wanders `drift` times as much as the discount supposes, over DAYS days."""
+    found = []
     for seed in range(-(-number // BATCH)):
         worlds = Worlds(seed, BATCH)
         deviation, share = drift * worlds.steps(FORGET), worlds.start.copy()
-        n_all, k_all, squares = np.zeros(worlds.rate.shape), np.zeros(worlds.rate.shape), np.zeros(BATCH)
-        for day in range(DAYS):
+        n_all, k_all, squares = (np.zeros(worlds.rate.shape) for _ in range(3))
+        for _ in range(DAYS):
             share = share + deviation * np.sqrt(share * (1 - share)) * worlds.random.normal(size=BATCH)
             n, k = worlds.count(share)
-            if window is None or day >= DAYS - window:
-                n_all, k_all = forget * n_all + n, forget * k_all + k
-                squares = forget**2 * squares + n.sum(axis=1)
+            n_all, k_all = FORGET * n_all + n, FORGET * k_all + k
+            squares = FORGET**2 * squares + n
         found.append(ranks(n_all, np.minimum(k_all, n_all), share, squares))
     return np.concatenate(found, axis=1)
 
@@ -116,21 +126,30 @@ def calibrated(tweets: int, number: int = 10_000) -> tuple[tuple[float, float], 
 
 
 def figures(*, scale: float, **_: Any) -> Iterator[str]:
-    """Two tables: coverage, and calibration."""
+    """Coverage, by the weight of the busiest too; and calibration."""
     number = max(BATCH, round(scale * 2000))
     yield "| 95 % intervals hold the truth | worlds | naive | clustered |"
     yield "|---|---|---|---|"
-    rows = {
-        "cumulative, 30 days": lambda: steady(30, number),
-        "window of 14 days": lambda: steady(14, number),
-        "forget = 0.9, the share drifts as that supposes": lambda: drifting(round(1.5 * number)),
-        "forget = 0.9, nothing drifts": lambda: drifting(number // 2, drift=0.0),
-        "400 authors, up to 40 tweets a day each, cumulative: a limit": lambda: steady(30, number, crowd=400, busiest=40.0),
-    }
-    for name, measure in rows.items():
-        found = measure()
+
+    def row(name: str, found: Floats) -> str:
         naive, clustered = coverage(found)
-        yield f"| {name} | {found.shape[1]:,} | {naive:.1%} | {clustered:.1%} |"
+        return f"| {name} | {found.shape[1]:,} | {naive:.1%} | {clustered:.1%} |"
+
+    inside, weights = [], []
+    for name, (days, crowd) in CROWDS.items():
+        found, weight = steady(days, number, **crowd)
+        inside.append(np.abs(found[1] - 0.5) < 0.475)
+        weights.append(weight)
+        yield row(name, found)
+    yield row("forget = 0.9, the share drifts as that supposes", drifting(round(1.5 * number)))
+    yield row("forget = 0.9, nothing drifts", drifting(number // 2, drift=0.0))
+    yield ""
+    yield "| weight of the five busiest authors | worlds of the first five rows | clustered |"
+    yield "|---|---|---|"
+    held, busiest = np.concatenate(inside), np.concatenate(weights)
+    for low, high in itertools.pairwise((0.0, 0.1, 0.2, 1.0)):
+        there = (low <= busiest) & (busiest < high)
+        yield f"| {low:.0%} to {high:.0%} | {there.sum():,} | {held[there].mean():.1%} |"
     yield ""
     yield "| simulation-based calibration, χ² p of the ranks | worlds | naive | clustered |"
     yield "|---|---|---|---|"
