@@ -83,7 +83,7 @@ def replaced(page: str, name: str, lines: list[str], said: str) -> str:
         ValueError: the page has no such block.
     """
     begin, end = f"<!-- figures: {name} -->", f"<!-- end of {name} -->"
-    block = "\n".join([begin, "", *lines, *([] if not lines[-1] else [""]), said, "", end])
+    block = "\n".join([begin, "", "\n".join(lines).rstrip(), "", said, "", end])
     made, number = re.subn(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, page, flags=re.DOTALL)
     if number != 1:
         raise ValueError(f"got {number} blocks {begin} … {end} in {PAGE.name}, wanted one: put the two markers where the figures belong")
