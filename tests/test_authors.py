@@ -96,11 +96,12 @@ def test_it_is_undefined_where_there_is_nothing_to_compare(n: list[int], k: list
     assert np.isnan(design_effect(trials=n, matches=k))
 
 
-def test_a_window_of_weighted_days() -> None:
+@pytest.mark.parametrize("window", [6, None])
+def test_a_window_of_weighted_days(window: int | None) -> None:
     """An author's days are summed with their weights before anything is squared; the squares are of the weights."""
     table = made_up(2)
-    made = rows(table, [11], forget=0.8, window=6)
-    part = [(0.8 ** (11 - day), who or f"{day}-{index}", n, k) for index, (day, who, n, k) in enumerate(table) if day > 5]
+    made = rows(table, [11], forget=0.8, window=window)
+    part = [(0.8 ** (11 - day), who or f"{day}-{index}", n, k) for index, (day, who, n, k) in enumerate(table) if window is None or day > 5]
     sums: dict[str, list[float]] = {}
     for weight, who, n, k in part:
         # tweets without an author are five authors of one tweet each, two of which match
