@@ -27,7 +27,8 @@ RECENT_DAYS = 28
 #: .05 for the least and 2 for what robots write (tests/test_split_halves.py prints them).
 TYPICAL_CORRELATION = 0.25
 #: How much less an author of many tweets counts in the correlation of all authors: by the number to this power. 0 is the jackknife's
-#: own weighing, 1 and more leave the busiest without a say; from 1/4 to 1/2 intervals hold alike (benchmarks/figures/crowds.py).
+#: own weighing, at 1 and more the busiest have hardly a say. From 1/4 to 1/2 intervals hold nearly alike (change it, and run
+#: python -m benchmarks.figures --only coverage halves).
 _EVENED = 1 / 3
 #: How many of the busiest authors `top_weight` sums.
 TOP_AUTHORS = 5
