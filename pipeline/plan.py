@@ -245,7 +245,7 @@ def _count_reason(settings: Settings, study: Study, partition: Path) -> str:
     others = _others(partition)
     if not others:
         return "not counted yet"
-    if all(_manifest(other).get("rule_version") != count.rule_version(study) for other in others):
+    if all(_manifest(other).get("rule_version") != count.rule_version(settings, study) for other in others):
         return "the rule changed"
     if study.mode == "counts":
         return "X's counts of it changed"

@@ -83,8 +83,12 @@ class Prior(Table):
 class Exclude(Table):
     """Whose tweets are neither trials nor matches."""
 
+    # people's ids: neither printed (repr) nor dumped (exclude), and refusals do not show them
     authors: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
-        (), description='a list of users\' ids, such as ["783214"], or of the keys that author_counts shows'
+        (),
+        repr=False,
+        exclude=True,
+        description='a list of users\' ids, in quotes, such as ["783214"], or of the keys that the table author_counts shows',
     )
     clients: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         (), description='a list of programs that tweets are sent with, such as ["TweetMyJOBS"]'
@@ -93,10 +97,19 @@ class Exclude(Table):
     @field_validator("authors")
     @classmethod
     def _ids_or_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"[0-9]{1,20}|[0-9a-f]{32}", author) for author in value):
-            raise ValueError(
-                'a list of ids (digits, in quotes) or keys (32 characters, 0-9 and a-f), such as ["783214"]; @names change hands'
-            )
+        for number, author in enumerate(value, 1):
+            if not re.fullmatch(r"[1-9][0-9]{0,19}|[0-9a-f]{32}", author):
+                raise ValueError(
+                    'a list of ids (digits, in quotes) or keys (32 characters, 0-9 and a-f), such as ["783214"];'
+                    f" the author at place {number} is neither (@names change hands)"
+                )
+        return value
+
+    @field_validator("clients")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(client.strip() for client in value):
+            raise ValueError('a list of programs with a name each, such as ["TweetMyJOBS"]')
         return value
 
     def __bool__(self) -> bool:

@@ -225,7 +225,7 @@ def test_a_day_of_counts_is_loaded_with_authors_matches_and_the_study(settings: 
     assert load.counts(settings, "traffic", day(5)) == 3
     assert is_loaded(settings, "counts", "traffic")
     study = settings.study("traffic")
-    versions = (count.rule_version(study), count.revision(settings, "traffic", day(5)))
+    versions = (count.rule_version(settings, study), count.revision(settings, "traffic", day(5)))
     columns = "trials, matches, authors, retweets, coverage, coverage_reason, rule_version, revision"
     assert query(settings, f"select {columns} from daily_counts") == [(9, 3, 2, 2, None, "unknown", *versions)]
     assert query(settings, "select author_key, trials, matches from author_counts order by 1") == [
