@@ -59,12 +59,13 @@ def faults_of(error: ValidationError, file: str, prefix: str, model: type[BaseMo
         if key in seen:  # a list with three wrong elements, a value wrong for every type of a union: one fault
             continue
         seen.add(key)
-        got = _NOT_SHOWN if _names_people(owner, field) else _value(table, detail["loc"])
+        hidden = _names_people(owner, field)
+        got = _NOT_SHOWN if hidden else _value(table, detail["loc"])
         wanted = field.description if field and field.description else detail["msg"]
         if detail["type"] == "missing":
             got = "nothing"
         elif detail["type"] == "extra_forbidden":
-            got, wanted = f"an unknown key (with {got})", _known_keys(owner, path[-1])
+            got, wanted = f"an unknown key{'' if hidden else f' (with {got})'}", _known_keys(owner, path[-1])
         elif detail["type"] == "value_error" and str(detail["ctx"]["error"]):
             wanted = str(detail["ctx"]["error"]).replace("\n", "\n           ")
         yield Fault(file, key, got, wanted)

@@ -26,6 +26,8 @@ _PRIOR_WANTED: Final = (
     ' or { pool = "traffic" }'
 )
 
+_POOL_WANTED: Final = "the pool's name: lower-case letters, digits and hyphens, such as traffic"
+
 
 class Prior(Table):
     """What is believed before the first tweet, in one of three ways; with `pool`, that until other studies tell more."""
@@ -37,7 +39,7 @@ class Prior(Table):
     lower: float | None = Field(None, description="a share above 0")
     upper: float | None = Field(None, description="a share below 1")
     sure: float = Field(0.9, gt=0, lt=1, description="how sure that the share lies between lower and upper: above 0, below 1, such as 0.9")
-    pool: str | None = Field(None, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", description="the pool's name, such as traffic")
+    pool: str | None = Field(None, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", description=_POOL_WANTED)
 
     @model_validator(mode="after")
     def _one_form(self) -> Prior:
@@ -46,7 +48,8 @@ class Prior(Table):
             raise ValueError(f"one way to say it, not {' and '.join('/'.join(form) for form in given)}: {_PRIOR_WANTED}")
         # alpha or beta alone leaves the other at 1
         if given and given[0] != _FORMS[0] and (missing := [name for name in given[0][:2] if getattr(self, name) is None]):
-            raise ValueError(f"{' and '.join(missing)} beside the others: {_PRIOR_WANTED}")
+            there = [name for name in given[0] if name in self.model_fields_set]
+            raise ValueError(f"{' and '.join(missing)} beside {' and '.join(there)}: {_PRIOR_WANTED}")
         try:
             _ = self.parameters
         except SettingsError as error:
@@ -161,7 +164,7 @@ class Study(Table):
     @classmethod
     def _one_way_to_forget(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value is not None and info.data.get("forget") == "auto":
-            raise ValueError('window, or forget = "auto": each says which days count')
+            raise ValueError('no such line beside forget = "auto": each says which days count')
         return value
 
     @field_validator("author_cap", "exclude")
