@@ -302,7 +302,7 @@ def _remember_study(settings: Settings, connection: sa.Connection, study: Study)
     later = {
         "window_days": study.window,
         "author_cap": study.author_cap,
-        "prior_said": study.prior.said if study.prior.pool else None,
+        "prior_said": None if study.prior.plain else study.prior.said,
         "excluded": {"authors": len(study.exclude.authors), "clients": study.exclude.clients} if study.exclude else None,
     }
     # the mode is in the rule's version already, and the rest only where it is set: so studies that are known keep their version

@@ -72,6 +72,11 @@ class Prior(Table):
         return priors.Prior(self.alpha or 1.0, self.beta or 1.0)
 
     @property
+    def plain(self) -> bool:
+        """Whether it is said by alpha and beta, and learnt from nobody: then these two say all of it."""
+        return self.mean is None and self.lower is None and self.pool is None
+
+    @property
     def said(self) -> str:
         """As a person would say it."""
         if self.mean is not None:

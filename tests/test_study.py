@@ -1,6 +1,7 @@
 """What a study may say of its prior, of forgetting and of authors: three forms of a prior, pools, and whom it leaves out."""
 
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
+from pipeline.doctor import configured
 from pipeline.errors import SettingsError
 from pipeline.settings import read
 from pipeline.study import Exclude
@@ -55,10 +57,10 @@ def test_a_range_is_90_percent_sure_unless_said(configure):
     assert found.said == "90 % sure: 1 % to 5 %"
 
 
-SHARES = st.floats(-0.2, 1.2) | st.floats(1e-4, 0.2)
+SHARES = st.floats(1e-4, 0.2) | st.floats(1e-4, 0.9999) | st.floats(-0.2, 1.2)
 
 
-@settings(max_examples=60)
+@settings(max_examples=150)
 @given(SHARES, SHARES, st.floats(0.01, 0.999))
 def test_a_range_that_is_accepted_has_these_quantiles(lower, upper, sure):
     """Whatever is typed: it is refused as a fault of this prior, or so much lies below, between and above."""
@@ -192,3 +194,19 @@ def test_studies_that_cannot_learn_from_each_other_are_refused(configure, part, 
     first, second = POOLED.split("[leeds]")
     message = refusal(configure(areas=PLACES, studies=f"{first}[leeds]{second.replace(part, spoiled)}"))
     assert_told(message, "studies.toml", f"[leeds] {key}", got, wanted)
+
+
+@pytest.mark.parametrize(("members", "warned"), [(1, 1), (3, 1), (4, 0)])
+def test_a_pool_too_small_to_learn_from_is_one_of_the_doctor_s_warnings(configure, members, warned):
+    """It is accepted: more areas may come. With three others each has something to learn from."""
+    names = ["bath", "leeds", "london", "ripon"][:members]
+    areas = "".join(AREAS.replace("london", name) for name in names)
+    table = f'{STUDIES}prior = {{ pool = "rides" }}\n'
+    found = read(
+        configure(
+            areas=areas, studies="".join(table.replace("[transport]", f"[{name}]").replace('"london"', f'"{name}"') for name in names)
+        )
+    )
+    warnings = [finding for finding in configured.studies(found, datetime(2026, 11, 20, tzinfo=UTC)) if finding.state == "warning"]
+    assert [finding.check for finding in warnings] == ["pool rides"] * warned
+    assert all(", ".join(names) in finding.what for finding in warnings)
