@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 TOKEN = "MARKED-TOKEN-0123456789abcdef"
 PASSWORD = "MARKED-PASSWORD-fedcba9876543210"
 KEY = "MARKED-KEY-00112233445566778899"
-SECRETS = (TOKEN, PASSWORD, KEY)
+#: Of one whom a study leaves out: the owner wrote it into studies.toml, and there it stays.
+AUTHOR = "987650012300987654"
+SECRETS = (TOKEN, PASSWORD, KEY, AUTHOR)
 
 
 def at_debug(folder: Path) -> dict[str, str]:
@@ -90,13 +92,15 @@ def with_luigid(luigid: Luigid) -> str:
 
 @pytest.mark.parametrize("refused", [False, True], ids=["a good night", "a night that fails"])
 def test_a_night_at_debug_keeps_its_secrets(installation: Installation, luigid: Luigid, refused: bool) -> None:
-    """Token, password and author key reach whom they are for, and are found nowhere else."""
+    """Token, password, author key and the id of an author who is left out reach whom they are for, and are found nowhere else."""
     installation.environ = {
         "X_BEARER_TOKEN": TOKEN,
         "GEOBETA_AUTHOR_KEY": KEY,
         "DATABASE_URL": with_password(installation.database_url),
         **at_debug(installation.folder),
     }
+    installation.studies = installation.studies.replace("[water]", f'exclude = {{ authors = ["{AUTHOR}"] }}\n\n[water]')
+    installation.write()
     with scripted(posts=60) as api:
         # one page, then a failure that is tried again, then one that is not
         problem = {"title": "Unauthorized", "detail": "Unauthorized", "status": 401}
@@ -120,4 +124,4 @@ def test_a_night_at_debug_keeps_its_secrets(installation: Installation, luigid: 
         assert mark not in output
         assert mark not in tables
         assert mark not in scheduler
-    assert held(installation.folder) == {}
+    assert held(installation.folder) == {str(installation.folder / "config" / "studies.toml"): [AUTHOR]}
