@@ -8,10 +8,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from pipeline.formats.v1 import client_name
@@ -72,6 +74,19 @@ def of(settings: Settings, study: Study) -> LeftOut:
 def without(clients: Iterable[str]) -> LeftOut:
     """These clients left out, and no author: what the table `studies` remembers."""
     return LeftOut(clients=frozenset(map(fold_client, clients)))
+
+
+def spelt(connection: sa.Connection, left_out: LeftOut, area: str, days: Iterable[date]) -> list[str]:
+    """The clients that are left out, in every spelling that the table `tweets` has on these days: for `client = any(:clients)`.
+
+    Letters' cases are folded here, for what PostgreSQL makes of them depends on its locale. (`author_key = any(:keys)` takes
+    left_out.authors as they are.)
+    """
+    if not left_out.clients:
+        return []
+    statement = "select distinct client from tweets where area = :area and day = any(cast(:days as date[])) and client is not null"
+    names = connection.execute(sa.text(statement), {"area": area, "days": list(days)}).scalars()
+    return sorted(filter(left_out.client, names))
 
 
 @lru_cache(maxsize=256)

@@ -114,10 +114,13 @@ def counts(settings: Settings, study_name: str, day: date, *, force: bool = Fals
     with database.transaction(settings) as connection:
 
         def check(before: Marker | None) -> None:
-            statement = "select coalesce(sum(trials), 0) from daily_counts where study = :study and day = :day"
+            # with those left out: whom a study leaves out may well be most of a day
+            statement = "select coalesce(sum(trials + coalesce(excluded, 0)), 0) from daily_counts where study = :study and day = :day"
             held = connection.scalar(sa.text(statement), scope)
             if not force:
-                _refuse_shrunken(held, manifest["trials"], before, new, what=f"counts of {study_name} on {day}")
+                _refuse_shrunken(
+                    held, manifest["trials"] + manifest.get("excluded", 0), before, new, what=f"counts of {study_name} on {day}"
+                )
 
         outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
         if outcome.loaded:

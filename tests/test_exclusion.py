@@ -213,6 +213,17 @@ def test_how_many_are_left_out_stands_beside_the_counts(make_settings: Make) -> 
     assert len(checks.run(settings)["counts_trials_are_tweets"]) == 1
 
 
+def test_who_is_most_of_a_day_may_be_left_out(make_settings: Make) -> None:
+    """The few tweets that still count replace the many: nothing was lost."""
+    many = [make_tweet(tweet_id=number, author_key=ROBOT if number else PERSON, client="Robot") for number in range(120)]
+    for line in (None, f'{{ authors = ["{ROBOT}"] }}', '{ clients = ["robot"] }'):
+        settings = make_settings(studies=STUDIES if line is None else excluding(line))
+        write_tweets(settings, CITY, DAY, many)
+        count.run(settings, "traffic", DAY)
+        load.counts(settings, "traffic", DAY)
+    assert query(settings, "select trials, authors, excluded from daily_counts") == [(0, 0, 120)]
+
+
 def test_an_author_s_id_is_nowhere_but_in_studies_toml(make_settings: Make, tmp_path: Path) -> None:
     """Not in a file, a table, a name or what settings print; nor is the key of somebody who never tweeted there."""
     settings = make_settings(studies=excluding(f'{{ authors = ["{ID}", "{"d" * 32}"] }}'))

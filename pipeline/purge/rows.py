@@ -176,25 +176,20 @@ def _subtract(connection: sa.Connection, given: dict[str, Any]) -> None:
 
 
 def _left_out(connection: sa.Connection, given: dict[str, Any]) -> dict[str, list[str]]:
-    """Which of these tweets' clients the studies left out when they counted that day: pairs, as two lists.
-
-    By the rule that counted them, which need not be today's. Letters' cases are folded here: what PostgreSQL makes of them depends on its
-    locale.
-    """
-    spelt = connection.execute(
-        sa.text("select distinct client from tweets where area = :area and day = :day and tweet_id = any(:ids) and client is not null"),
-        given,
-    ).scalars()
-    clients = list(spelt)
+    """Clients that the studies left out when they counted that day, as pairs in two lists. (By the rule of then; today's may be another.)"""
     rules = connection.execute(
         sa.text(
             "select study, excluded -> 'clients' as clients from studies where area = :area and excluded is not null"
             " and exists (select from daily_counts where (study, rule_version, day) = (studies.study, studies.rule_version, :day))"
         ),
         given,
-    )
-    pairs = {(row.study, name) for row in rules for name in clients if exclusion.without(row.clients).client(name)}
-    return {"leaving": [study for study, _ in sorted(pairs)], "clients": [name for _, name in sorted(pairs)]}
+    ).all()
+    pairs = {
+        (row.study, client)
+        for row in rules
+        for client in exclusion.spelt(connection, exclusion.without(row.clients), given["area"], [given["day"]])
+    }
+    return {"leaving": [study for study, _ in sorted(pairs)], "clients": [client for _, client in sorted(pairs)]}
 
 
 def wipe(settings: Settings, *, full: bool) -> None:
