@@ -176,7 +176,7 @@ def _subtract(connection: sa.Connection, given: dict[str, Any]) -> None:
 
 
 def _left_out(connection: sa.Connection, given: dict[str, Any]) -> dict[str, list[str]]:
-    """Clients that the studies left out when they counted that day, as pairs in two lists. (By the rule of then; today's may be another.)"""
+    """Clients that the studies left out when they counted that day, as pairs in two lists. (By the rule of then, not of today.)"""
     rules = connection.execute(
         sa.text(
             "select study, excluded -> 'clients' as clients from studies where area = :area and excluded is not null"
