@@ -107,15 +107,6 @@ def studies(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield ok("studies", "each has begun, each area has one")
 
 
-def _pools(settings: Settings) -> dict[str, list[str]]:
-    """The pools of priors, and the studies of each."""
-    found: dict[str, list[str]] = {}
-    for study in settings.studies.values():
-        if study.prior.pool is not None:
-            found.setdefault(study.prior.pool, []).append(study.name)
-    return found
-
-
 def luigi(path: Path | None, environ: Mapping[str, str] | None) -> Iterator[Finding]:
     """luigi.cfg: an exit code for every failure, and a scheduler that only this machine sees.
 
@@ -153,3 +144,12 @@ def _number(text: str) -> int | None:
         return int(text)
     except ValueError:
         return None
+
+
+def _pools(settings: Settings) -> dict[str, list[str]]:
+    """The pools of priors, and the studies of each."""
+    found: dict[str, list[str]] = {}
+    for study in settings.studies.values():
+        if study.prior.pool is not None:
+            found.setdefault(study.prior.pool, []).append(study.name)
+    return found
