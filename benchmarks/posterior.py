@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from pipeline import copying, count, counted, database, embedded, posterior, settings
@@ -37,9 +38,8 @@ def configure(folder: Path, areas: int) -> Settings:
     for name, line in KINDS.items():
         for area in range(areas if name == "pooled" else 1):
             prior = 'prior = { pool = "all" }' if name == "pooled" else ""
-            studies.append(
-                f'[{name}{area or ""}]\nquestion = "?"\narea = "area-{area}"\nstart = {START}\nmatch = {{ words = ["x"] }}\n{line}\n{prior}\n'
-            )
+            about = f'question = "?"\narea = "area-{area}"\nstart = {START}\nmatch = {{ words = ["x"] }}'
+            studies.append(f"[{name}{area or ''}]\n{about}\n{line}\n{prior}\n")
     for name, content in (("areas", tables), ("studies", studies), ("settings", ["[database]\nfsync = false\n"])):
         (folder / f"{name}.toml").write_text("\n".join(content))
     given = {"GEOBETA_CONFIG": str(folder), "GEOBETA_DATA": str(folder / "var"), "GEOBETA_AUTHOR_KEY": "a key for benchmarks only"}
@@ -113,9 +113,10 @@ def publish_all(conf: Settings, names: list[str], last: dt.date) -> None:
     with database.transaction(conf) as connection:
         known = sa.text("select column_name from information_schema.columns where table_name = 'posteriors' and column_name <> 'day'")
         columns = ", ".join(connection.execute(known).scalars())
+        values = columns.replace("study", "posteriors.study")
         connection.execute(
             sa.text(
-                f"insert into posteriors (day, {columns}) select earlier.day, {columns.replace('study', 'posteriors.study')} from posteriors"
+                f"insert into posteriors (day, {columns}) select earlier.day, {values} from posteriors"
                 " join (select study, day from daily_counts) as earlier on earlier.study = posteriors.study and earlier.day < :last"
                 " where posteriors.study = any(:names) and posteriors.day = :last"
             ),
@@ -138,36 +139,39 @@ def main() -> None:
             Path(folder).chmod(0o755)
             conf = configure(Path(folder), options.areas)
             try:
-                measure(conf, tweets, days, options.kinds)
+                for kind in options.kinds:
+                    measure(conf, tweets, days, kind)
             finally:
                 embedded.stop(conf)
 
 
-def measure(conf: Settings, tweets: int, days: list[dt.date], kinds: list[str]) -> None:
-    """One size of city."""
-    for kind in kinds:
-        names = [name for name in conf.studies if name.rstrip("0123456789") == kind]
-        tables = {name: made_up(tweets, len(days), seed) for seed, name in enumerate(names)}
-        for name, table in tables.items():
-            load(conf, name, table.filter(pa.compute.less(table["day"], days[-1])))
-        # one row, which is then put in the place of all before it
-        for name in names:
-            posterior.update(conf, name, days[-2])
-        publish_all(conf, names, days[-2])
-        year = seconds(lambda: posterior.update(conf, names[0], days[-2]))
-        base_year = seconds(lambda: naive(conf, names[0], days[:-1]))
-        for name, table in tables.items():
-            load(conf, name, table.filter(pa.compute.equal(table["day"], days[-1])))
-        night = sum(seconds(lambda name=name: posterior.update(conf, name, days[-1])) for name in names)  # type: ignore[misc]
-        again = seconds(lambda: posterior.update(conf, names[0], days[-1]))
-        base_night = sum(seconds(lambda name=name: naive(conf, name, days[-1:])) for name in names)  # type: ignore[misc]
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(
-            f"{tweets:5} tweets a day, {kind}{f' ({len(names)} studies)' if len(names) > 1 else ''}:"
-            f" a night {night:.2f} s ({night / base_night:.0f} times the naive), again without change {again:.2f} s;"
-            f" all {len(days) - 1} days {year:.1f} s ({year / base_year:.0f} times); peak {memory:.0f} MB",
-            flush=True,
-        )
+def measure(conf: Settings, tweets: int, days: list[dt.date], kind: str) -> None:
+    """One size of city and kind of study."""
+    names = [name for name in conf.studies if name.rstrip("0123456789") == kind]
+    tables = {name: made_up(tweets, len(days), seed) for seed, name in enumerate(names)}
+    for name, table in tables.items():
+        load(conf, name, table.filter(pc.less(table["day"], days[-1])))
+    # one row, which is then put in the place of all before it
+    for name in names:
+        posterior.update(conf, name, days[-2])
+    publish_all(conf, names, days[-2])
+    year = seconds(lambda: posterior.update(conf, names[0], days[-2]))
+    # of a pool all studies are mended with the first
+    base_year = len(names) * seconds(lambda: naive(conf, names[0], days[:-1]))
+    for name in names:
+        posterior.update(conf, name, days[-2])
+    for name, table in tables.items():
+        load(conf, name, table.filter(pc.equal(table["day"], days[-1])))
+    night = seconds(lambda: [posterior.update(conf, name, days[-1]) for name in names])
+    again = seconds(lambda: posterior.update(conf, names[0], days[-1]))
+    base_night = seconds(lambda: [naive(conf, name, days[-1:]) for name in names])
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{tweets:5} tweets a day, {kind}{f' ({len(names)} studies)' if len(names) > 1 else ''}:"
+        f" a night {night:.2f} s ({night / base_night:.0f} times the naive), again without change {again:.2f} s;"
+        f" all {len(days) - 1} days {year:.1f} s ({year / base_year:.0f} times); peak {memory:.0f} MB",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

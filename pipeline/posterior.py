@@ -36,7 +36,7 @@ def version(settings: Settings, study_name: str) -> str:
         # neither policy nor source have a say in what X counts
         place = ("counts", area.name, area.box.csv, area.timezone, sorted(area.places))
     pool = [(mate.name, _weights(mate), mate.start) for mate in pool_mates(settings, study)]
-    return digest(CODE, _weights(study), pool, study.start, place, study.match)
+    return digest(CODE, _weights(study), pool, study.start, place, count.rule_version(settings, study))
 
 
 def _weights(study: Study) -> tuple[object, ...]:
@@ -154,7 +154,7 @@ class _Pool:
             evenings = [day - timedelta(days=1) for day in targets]
             priors = estimates.pooled_priors(how, at, [self._said_by(mate, evenings) for mate in self.mates(study)])
         own = self._arrays(study, targets[0], targets[-1])
-        rule, made_by = count.rule_version(study), self.versions[study.name]
+        rule, made_by = count.rule_version(self.settings, study), self.versions[study.name]
         return estimates.rows(how, own, targets, priors, rule_version=rule, revision=made_by, progress=progress)
 
     def _arrays(self, study: Study, first: date, last: date) -> Counts:

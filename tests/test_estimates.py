@@ -61,9 +61,9 @@ def weighted(days: dict[int, Day], number: int, *, forget: float = 1.0, window: 
     return sums
 
 
-def squares(days: dict[int, Day], number: int, forget: float) -> float:
-    """Sum of weight^2 n."""
-    return sum(forget ** (2 * (number - when)) * n for when, counted in days.items() if when <= number for n, _ in counted.values())
+def squares(days: dict[int, Day], number: int, forget: float) -> list[float]:
+    """Sum of weight^2 n of each author of `weighted`, in its order."""
+    return [n for n, _ in weighted(days, number, forget=forget * forget).values()]
 
 
 def beta_binomial(alpha: float, beta: float, n: int, effect: float) -> Any:

@@ -30,7 +30,7 @@ def test_rows_of_before_there_were_three_estimates_are_restated(make_settings: C
     with engine.begin() as connection:
         connection.exec_driver_sql("drop schema public cascade; create schema public")
     migrations.apply(engine, older)
-    rule = count.rule_version(settings.study("traffic"))
+    rule = count.rule_version(settings, settings.study("traffic"))
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "insert into posteriors (study, day, alpha, beta, mean, lower_50, upper_50, lower_95, upper_95, hdi_lower_50, hdi_upper_50,"
