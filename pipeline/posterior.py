@@ -66,8 +66,8 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
 
     Days count whose stored counts are those of today's rule, box and sources; the others are counted as missing. What is replaced
     goes to posterior_history, with the reason: what the rows tell, after `why` (what happened to the counts, where that is known). Pages
-    from the first day on whose row or marker changed lose their markers. Where the study is one of a pool, what is published of the
-    others is mended too. Rows whose counts did not change are not computed again.
+    and digests from the first day on whose row or marker changed lose their markers. Where the study is one of a pool, what is published
+    of the others is mended too. Rows whose counts did not change are not computed again.
 
     Raises:
         MissingData: `day` itself has no current counts, or lies before the study's start.
@@ -75,7 +75,10 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
     """
     study = settings.study(study_name)
     with database.transaction(settings) as connection:
-        pool = _Pool(settings, connection, [study, *pool_mates(settings, study)])
+        # in the order of their names, so that two updates of one pool never wait in a circle
+        for name in sorted([study_name, *(mate.name for mate in pool_mates(settings, study))]):
+            database.lock(connection, "study", name)
+        pool = _Pool(settings, connection, study)
         if day not in pool.counts[study_name]:
             raise MissingData(
                 f"no counts of {study_name} on {day} by today's rule and box are in the database (the study starts on {study.start})",
@@ -90,6 +93,13 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
             _publish(pool, mate, pool.stale(mate, later), "", progress, learnt_from=study_name)
     progress(1.0, f"{study_name} on {day}: {changed} rows changed")
     return changed
+
+
+def again(settings: Settings, connection: sa.Connection, study_name: str, day: date) -> dict[str, Any] | None:
+    """The row of a day as it would be published now, by the names of estimates.VALUES; None where the day has no current counts."""
+    study = settings.study(study_name)
+    pool = _Pool(settings, connection, study)
+    return pool.rows(study, [day], silent)[0] if day in pool.counts[study_name] else None
 
 
 def pool_mates(settings: Settings, study: Study) -> list[Study]:
@@ -110,14 +120,11 @@ def method(study: Study) -> Method:
 
 
 class _Pool:
-    """A study and the others of its pool (or it alone), locked, as one transaction sees them; what each said is found once."""
+    """A study and the others of its pool (or it alone), as one transaction sees them; what each said of an evening is found once."""
 
-    def __init__(self, settings: Settings, connection: sa.Connection, studies: Sequence[Study]) -> None:
+    def __init__(self, settings: Settings, connection: sa.Connection, study: Study) -> None:
         self.settings, self.connection = settings, connection
-        self.studies = sorted(studies, key=lambda study: study.name)
-        # in the order of their names, so that two updates of one pool never wait in a circle
-        for study in self.studies:
-            database.lock(connection, "study", study.name)
+        self.studies = sorted([study, *pool_mates(settings, study)], key=lambda member: member.name)
         self.counts = {study.name: counted.current(settings, connection, study) for study in self.studies}
         self.versions = {study.name: version(settings, study.name) for study in self.studies}
         self._said: dict[str, dict[date, tuple[float, float]]] = {study.name: {} for study in self.studies}
@@ -200,7 +207,8 @@ def _publish(pool: _Pool, study: Study, targets: list[date], why: str, progress:
     # the same numbers under a new marker too: a page may call them stale
     if anew := [*marked, *(row["day"] for row in changed)]:
         database.lock(pool.connection, "report")
-        database.drop_markers(pool.connection, "report", "", min(anew))
+        for dataset in ("report", "digest"):
+            database.drop_markers(pool.connection, dataset, "", min(anew))
     return len(changed)
 
 
