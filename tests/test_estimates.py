@@ -396,6 +396,14 @@ def test_no_order_and_no_other_row_shows(history: dict[int, Day], method: Method
         assert bits(one(method, past, number)) == bits(row)
 
 
+def test_days_that_are_borrowed_from_are_needed() -> None:
+    """The 28 days before the window of the evening before, or before the oldest of the 28 days that the next one is predicted from."""
+    days = [day(number) for number in range(1, 101)]
+    assert estimates.authors_since(make_method(window=1), days, day(100)) == day(100 - 27 - 28)
+    assert estimates.authors_since(make_method(window=60), days, day(100)) == day(100 - 60 - 28)
+    assert estimates.authors_since(make_method(), days, day(100)) is None
+
+
 @pytest.mark.slow
 @few
 @given(HISTORIES, METHODS)

@@ -89,6 +89,41 @@ def test_counts_of_the_same_day_do_not_matter(pool: Settings) -> None:
     assert priors(pool, "lago")[3][:2] == (wanted.alpha, wanted.beta)
 
 
+def test_what_a_mate_counts_on_a_day_leaves_the_marker_of_that_day(pool: Settings) -> None:
+    """A row that stands need not be computed again because a mate's night came later."""
+    count(pool, "lago", 4)
+    posterior.update(pool, "lago", day(4))
+    before = markers(pool, "lago")
+    count(pool, "monte", 4)
+    posterior.update(pool, "monte", day(4))
+    posterior.update(pool, "lago", day(4))
+    assert markers(pool, "lago") == before
+
+
+def test_rows_of_a_mate_that_wait_to_be_made_again_are_not_believed(pool: Settings) -> None:
+    """Its counts are restated and its rows not yet: what it said of an evening is computed from what is counted now."""
+    with database.transaction(pool) as connection:
+        connection.execute(
+            sa.text("update partitions set revision = 'old' where dataset = 'counts' and name = 'monte' and day = '2026-11-03'")
+        )
+    count(pool, "monte", 3, (20, 18))
+    count(pool, "lago", 4)
+    posterior.update(pool, "lago", day(4))
+    said = rows(pool, study="lago")[-1]
+    posterior.update(pool, "monte", day(3))
+    posterior.update(pool, "lago", day(4))
+    assert rows(pool, study="lago")[-1] == said
+
+
+def markers(settings: Settings, study: str) -> list[Any]:
+    """What the markers of its rows say."""
+    with database.transaction(settings) as connection:
+        statement = sa.text(
+            "select day, revision, inputs, loaded_at from partitions where dataset = 'posteriors' and name = :name order by 1"
+        )
+        return list(connection.execute(statement, {"name": study}).all())
+
+
 def test_a_late_day_of_a_mate_mends_what_came_after_it(make_settings: Callable[..., Settings]) -> None:
     """Rows of the others after that day, not before and not of it, each with history and reason; in the end as if it had been there."""
     settings = make_settings(areas=AREAS, studies=studies())
