@@ -86,20 +86,15 @@ def subjects(settings: Settings, day: date | None = None) -> dict[Kind, list[str
 
 def promise(settings: Settings) -> str:
     """What the promise adds up to, in one sentence."""
-    nouns: dict[Kind, str] = {"share": "share of a study", "volume": "number of tweets", "coverage": "coverage of an area"}
-    told, off, total = [], [], 0.0
-    for kind, names in subjects(settings).items():
-        rate = rates(settings)[kind]
-        total += rate * len(names)
-        if not rate:
-            off.append(nouns[kind])
-        elif names:
-            told.append(f"{rate:g} from each {nouns[kind]} ({len(names)} of them)")
-    without = f"; no alarms of the {' or '.join(off)}" if off else ""
+    nouns: dict[Kind, str] = {"share": "each study's share", "volume": "each area's number of tweets", "coverage": "each area's coverage"}
+    per_year, named = rates(settings), subjects(settings)
+    told = [f"{per_year[kind]:g} for {nouns[kind]} ({len(names)} of them)" for kind, names in named.items() if names]
+    off = [nouns[kind] for kind in KINDS if not per_year[kind]]
+    without = f" No alarms for {' and '.join(off)}." if off else ""
     if not told:
-        return f"No alarms are asked for{without}."
-    listed = ", ".join(told)
-    return f"False alarms a year, if nothing ever shifts, are at most {listed}: at most {total:g} in all{without}."
+        return f"No alarms are asked for.{without}"
+    total = sum(per_year[kind] * len(names) for kind, names in named.items())
+    return f"False alarms a year where nothing shifts, at most: {', '.join(told)}; {total:g} in all.{without}"
 
 
 def judge(settings: Settings, connection: sa.Connection, day: date) -> list[Verdict]:

@@ -65,8 +65,8 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
 
     Days count whose stored counts are those of today's rule, box and sources; the others are counted as missing. What is replaced
     goes to posterior_history, with the reason: what the rows tell, after `why` (what happened to the counts, where that is known). Pages
-    and digests from the first day on whose row or marker changed lose their markers. Where the study is one of a pool, what is published of the
-    others is mended too.
+    and digests from the first day on whose row or marker changed lose their markers. Where the study is one of a pool, what is published
+    of the others is mended too.
 
     Raises:
         MissingData: `day` itself has no current counts, or lies before the study's start.

@@ -28,13 +28,12 @@ CODE: Final = "digest-1"
 
 
 def revision(settings: Settings, day: date) -> str:
-    """What the digest of `day` depends on besides the database's rows: this code, the promise, the studies and areas it judges."""
+    """What the digest of `day` depends on besides the database's rows: this code, the promise, the studies it judges."""
     judged = [study for study in settings.studies.values() if study.start <= day]
     return digest(
         CODE,
         sorted(alarms.rates(settings).items()),
         [(study.name, study.area, study.alarms, posterior.version(settings, study.name)) for study in judged],
-        [settings.area(name).policy for name in sorted({study.area for study in judged})],
     )
 
 
