@@ -174,12 +174,11 @@ def _mail(settings: Settings, message: Message) -> str:
             if address.username:
                 server.login(unquote(address.username), unquote(address.password or ""))
             refused = server.send_message(_letter(settings, message))
-    except PipelineError:
-        raise
-    except TimeoutError:
-        what = f"the mail server did not answer within {settings.alarms.timeout_seconds:g} s"
-        raise _Slow(what, todo="see its host; it may have arrived") from None
     except (smtplib.SMTPException, OSError, ValueError) as error:
+        # smtplib makes a lost connection of a late answer
+        if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+            what = f"the mail server did not answer within {settings.alarms.timeout_seconds:g} s"
+            raise _Slow(what, todo="see its host; it may have arrived") from None
         raise _undelivered(error) from None
     taken = len(settings.alarms.mail_to) - len(refused)
     if refused:
