@@ -43,6 +43,10 @@ def put_nights(
     """
     area = settings.study(study).area
     with database.transaction(settings) as connection:
+        for table in ("author_counts", "daily_counts"):
+            connection.execute(
+                sa.text(f"delete from {table} where study = :study and day = any(:days)"), {"study": study, "days": list(nights)}
+            )
         for day, authors in nights.items():
             said = {name: value.get(day) if isinstance(value, Mapping) else value for name, value in about.items()}
             coverage = said.get("coverage", 1.0)
@@ -74,7 +78,6 @@ _DAILY = """
 insert into daily_counts
     (study, day, trials, matches, authors, retweets, coverage, coverage_reason, synthetic, rule_version, revision, basis)
 values (:study, :day, :trials, :matches, :authors, 0, :coverage, :reason, :synthetic, :rule, :revision, :basis)
-on conflict (study, day) do update set (trials, matches, coverage) = (excluded.trials, excluded.matches, excluded.coverage)
 """
 _COVERAGE = """
 insert into coverage (area, day, coverage, reason, sources, synthetic) values (:area, :day, :coverage, :reason, '{archive}', :synthetic)
