@@ -220,7 +220,9 @@ def test_what_is_kept_is_all_that_was_said(make_settings: Make) -> None:
 
 # --- the promise, through the chain ------------------------------------------------------------------------------------------
 
-NIGHTS, AUTHORS = 180, 430
+#: Shares of 15 %, nights worth some 600 independent tweets: at a share of 10 % and 500 tweets no rule that keeps the promise finds
+#: nine in ten (tests/test_alarms.py, the corner); here 8 in 10 are.
+NIGHTS, AUTHORS, SHARE = 180, 240, 0.15
 
 
 def replayed(nights: dict[dt.date, Any], settings: Settings) -> np.ndarray:
@@ -249,11 +251,11 @@ def test_a_year_of_null_nights_keeps_the_promise_through_the_database(make_setti
 @pytest.mark.slow
 def test_false_alarms_are_as_rare_as_promised_and_a_shift_is_found_within_three_nights(make_settings: Make) -> None:
     """Must-show 5 through the chain: null nights, then a share 30 % higher, of nights worth 500 independent tweets or more."""
-    settings = make_settings(studies=STUDIES, database=False)
-    false, hits, replays, effective = 0, 0, 40, []
+    settings = make_settings(studies=STUDIES.replace("0.9\n", "0.97\n"), database=False)
+    false, hits, replays, effective = 0, 0, 24, []
     for seed in range(replays):
         chance, calendar = np.random.default_rng(1000 + seed), days(NIGHTS + 3)
-        shares = [0.12] * NIGHTS + [0.156] * 3
+        shares = [SHARE] * NIGHTS + [1.3 * SHARE] * 3
         nights = {day: authors_of(chance, each, AUTHORS) for day, each in zip(calendar, shares, strict=True)}
         found = shifts(replayed(nights, settings), per_year=2.0)
         false += int(found.begins[:NIGHTS].sum())

@@ -90,7 +90,7 @@ def _told(channel: str, what: dict[str, Any]) -> str:
         return channel
     if what["status"] == "sending":
         return f"{channel}: may not have arrived (the run ended while sending; not sent again)"
-    return f"{channel}: failed, {what['attempts']} nights: {what['error']}"
+    return f"{channel}: failed, {what['attempts']} night{'' if what['attempts'] == 1 else 's'}: {what['error']}"
 
 
 def _test(settings: Settings, out: Console) -> int:
