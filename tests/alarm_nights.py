@@ -52,7 +52,7 @@ def put_nights(
             n, k = (sum(pair[which] for pair in authors.values()) for which in (0, 1))
             seen = {"coverage": coverage, "reason": said.get("reason"), "synthetic": synthetic, "day": day}
             daily = {"study": study, "trials": n, "matches": k, "authors": len(authors), "revision": count.revision(settings, study, day)}
-            daily |= {"rule": count.rule_version(settings.study(study)), "basis": said.get("basis", "tweets")}
+            daily |= {"rule": count.rule_version(settings, settings.study(study)), "basis": said.get("basis", "tweets")}
             connection.execute(sa.text(_DAILY), seen | daily)
             connection.execute(sa.text(_COVERAGE), seen | {"area": area})
             tweets = said.get("tweets")
