@@ -76,6 +76,7 @@ def test_a_token_is_in_no_log_and_no_file(
     assert files_with(tmp_path, TOKEN.encode()) == []
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
 @pytest.mark.parametrize("well", [True, False], ids=["told", "refused"])
 def test_where_alarms_go_is_in_no_log_and_no_file(
     debugging: Path, make_settings: Callable[..., Settings], capfd: pytest.CaptureFixture[str], tmp_path: Path, well: bool

@@ -227,7 +227,7 @@ def test_only_what_is_sent_is_kept_out_of_logs(make_settings: Make, tmp_path: Pa
     """While a webhook is asked nothing of it is logged, whatever the level; afterwards urllib3 says what it likes again."""
     logger = logging.getLogger("urllib3.connectionpool")
     handler = logging.FileHandler(tmp_path / "log")
-    for name, value in (("level", logging.DEBUG), ("disabled", False), ("handlers", [handler])):
+    for name, value in (("level", logging.DEBUG), ("disabled", False), ("handlers", [handler]), ("_cache", {})):
         monkeypatch.setattr(logger, name, value)
     logger.debug("before")
     with receiving() as hook:
