@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from pipeline import alarms, database, sending, storage
+from pipeline import alarms, database, faults, sending, storage
 from pipeline.digest import deliveries, night, words
+from pipeline.errors import SourceUnavailable
 from pipeline.settings import Settings
 from pipeline.stats.attribution import Attribution
 from tests.alarm_nights import STUDIES, authors_of, days, put_nights
@@ -169,6 +170,25 @@ def test_a_restated_number_makes_it_anew_and_keeps_the_alarm(shifted: Callable[.
     assert "1 shift" in text
     assert "share of traffic: the counts as they are now no longer show this shift" in text
     assert night.has(settings, LAST)
+
+
+def test_numbers_that_change_meanwhile_are_judged_again(shifted: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run restates the night between judging and writing: the digest is of the new numbers, or not marked as made."""
+    settings = shifted(last=None)
+    shares: Iterator[float | None] = iter(())
+
+    def meanwhile(name: str) -> None:
+        if name == "digest.alarms" and (share := next(shares, None)) is not None:
+            put_nights(settings, "traffic", {LAST: authors_of(np.random.default_rng(7), share, 40)})
+
+    monkeypatch.setattr(faults, "point", meanwhile)
+    shares = iter((0.6,))
+    assert "1 shift" in make(settings)
+    assert night.has(settings, LAST)
+    shares = iter((0.12, 0.13, 0.14))
+    with pytest.raises(SourceUnavailable, match="changed three times"):
+        make(settings)
+    assert not night.has(settings, LAST)
 
 
 def test_a_lasting_shift_is_one_alarm(shifted: Callable[..., Settings]) -> None:
