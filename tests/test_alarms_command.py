@@ -116,6 +116,16 @@ def test_a_stopped_database_is_not_started_by_looking(
     assert not list(server_folder.rglob("postmaster.pid"))
 
 
+def test_status_says_what_may_not_have_arrived(installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]) -> None:
+    """Of this week, by channel."""
+    put_alarm(installed(), TODAY - dt.timedelta(days=2), webhook="failed", mail="sent")
+    assert cli.main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert "alarm by webhook: share of traffic" in said
+    assert "not told: the webhook answered 503" in said
+    assert "alarm by mail" not in said
+
+
 def test_a_test_goes_by_every_channel_and_tells_what_came_back(
     installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
 ) -> None:

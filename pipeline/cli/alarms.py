@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli import options as kinds
@@ -83,6 +83,15 @@ def _show(found: list[dict[str, Any]], since: date, until: date, out: Console) -
     out.print()
     for alarm in found:
         out.print(f"{alarm['day']}  {alarm['said']}", markup=False, soft_wrap=True)
+
+
+def show_doubtful(connection: Any, now: datetime, out: Console) -> None:
+    """For `status`: a line for each alarm of the last days that did not surely arrive."""
+    from pipeline import alarms
+    from pipeline.digest import deliveries, words
+
+    for line in words.deliveries(alarms.kept(connection, (now - deliveries.RECENT).date(), now.date())):
+        out.print(f"alarm by {line}", markup=False, soft_wrap=True)
 
 
 def _told(channel: str, what: dict[str, Any]) -> str:
