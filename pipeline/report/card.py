@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -111,7 +110,8 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
         rule_options=options,
         estimates=[] if latest is None else grounds.estimates(latest),
         uncorrected="" if latest is None else grounds.uncorrected(latest),
-        **_shifts(known, report_day),
+        shift=known.shift(report_day),
+        area_shifts=[grounds.alarm(row) for row in known.tonight(report_day) if row["subject"] == row["area"]],
         facts=_facts(study, known, truth),
         made=_made(study, area, known),
         rows=[_row(row, known, area) for row in known.days.iloc[::-1].to_dict("records")],
@@ -176,19 +176,6 @@ def _strength(latest: dict[str, Any]) -> float:
     return float(latest["prior_alpha"]) + float(latest["prior_beta"])
 
 
-def _shifts(known: StudyDays, report_day: Any) -> dict[str, Any]:
-    """The alarms of the report's night: of the study itself, and of its area."""
-    tonight = [row for row in known.alarms.to_dict("records") if row["day"] == pd.Timestamp(report_day)]
-    own = [row["direction"] for row in tonight if row["subject"] != row["area"]]
-    return {"shift": own[0] if own else "", "area_shifts": [_alarm(row) for row in tonight if row["subject"] == row["area"]]}
-
-
-def _alarm(row: Mapping[Any, Any]) -> str:
-    """An alarm in words; what is made up says so."""
-    label = "" if "ynthetic" in row["said"] or not row["synthetic"] else " (synthetic)"
-    return f"{row['said'].rstrip('.')}{label}"
-
-
 def _notes(known: StudyDays, area: Area, report_day: Any) -> list[Note]:
     notes = []
     if known.synthetic:
@@ -198,9 +185,7 @@ def _notes(known: StudyDays, area: Area, report_day: Any) -> list[Note]:
     if known.latest is None:
         notes.append(Note("missing", "There is no number yet: no day of this study has been counted."))
         return notes
-    for row in known.alarms.to_dict("records"):
-        if row["day"] == pd.Timestamp(report_day) and row["subject"] != row["area"]:
-            notes.append(Note("shift", f"Shift: {_alarm(row)}."))
+    notes += [Note("shift", f"Shift: {grounds.alarm(row)}.") for row in known.tonight(report_day) if row["subject"] != row["area"]]
     notes += [Note("flag", said) for said in grounds.flags(known.latest)]
     if known.latest_day != report_day:
         notes.append(
@@ -248,6 +233,8 @@ def _facts(study: Study, known: StudyDays, truth: float | None) -> list[tuple[st
     if latest is None:
         return []
     days, matched = words.counted(int(latest["days"]), "day"), int(latest["matches"])
+    told = "\n".join(f"{words.day_short(day)}: {said}" for day, said in grounds.shifts(known.alarms))
+    looked_for = "none found" if study.alarms else "not looked for in this study"
     facts = [
         (
             "Counted",
@@ -260,7 +247,7 @@ def _facts(study: Study, known: StudyDays, truth: float | None) -> list[tuple[st
         *grounds.left_out(study, known.weighing.dropna(subset=["trials"])),
         ("This day by itself", grounds.of_day(_newest(known), grounds.number(latest, "author_cap"))),
         ("The next day", grounds.next_day(latest)),
-        (f"Shifts in the last {ALARM_NIGHTS} nights", _told(known) if study.alarms else "not looked for in this study"),
+        (f"Shifts in the last {ALARM_NIGHTS} nights", told or looked_for),
     ]
     if truth is not None:
         inside = latest["lower_95"] <= truth <= latest["upper_95"]
@@ -273,13 +260,9 @@ def _facts(study: Study, known: StudyDays, truth: float | None) -> list[tuple[st
 
 def _newest(known: StudyDays) -> dict[Any, Any]:
     """The row of the newest number's day."""
-    found: dict[Any, Any] = known.days[known.days["day"] == pd.Timestamp(known.latest_day)].iloc[0].to_dict()
+    assert known.latest is not None
+    found: dict[Any, Any] = known.days[known.days["day"] == known.latest["day"]].iloc[0].to_dict()
     return found
-
-
-def _told(known: StudyDays) -> str:
-    """The alarms of the study and its area, the newest first."""
-    return "; ".join(f"{words.day_short(row['day'])}: {_alarm(row)}" for row in known.alarms.to_dict("records")) or "none found"
 
 
 def _made(study: Study, area: Area, known: StudyDays) -> list[tuple[str, str]]:
@@ -340,7 +323,7 @@ def _row(row: dict[Any, Any], study: StudyDays, area: Area) -> dict[str, str]:
         "authors": "unknown" if row["basis"] == "counts" else whole("authors"),
         # the 100 % of a sample would be taken for all tweets of the day
         "observed": seen if not sample else "sample" if row["status"] == "whole" else f"sample, {seen}",
-        "own": words.percent(row["matches"] / row["trials"], _places(row)) if row["trials"] > 0 else "",
+        "own": "" if pd.isna(row["own"]) else words.percent(row["own"], _places(row)),
         "expected": words.interval(row["expected_lower_95"], row["expected_upper_95"]) if foretold else "",
         "outside": outside,
         "share": words.percent(row["mean"], words.decimals(row["lower_95"], row["upper_95"])) if known else "",

@@ -10,8 +10,9 @@ Frames named `days` below have one row a local day, in order, without holes:
     mean, lower_50, upper_50, lower_95, upper_95   shares from 0 to 1; NaN where there is no posterior of that day
     coverage  the share of the day that was observed, NaN where nobody knows
     basis, sampled, population    "sample" where the day's tweets are one: so many posts, of how many; else NaN
-    expected_mean, expected_lower_95, expected_upper_95    what the days before said of the day's own share; NaN where they did not
-    outside   whether the day's own share lies outside
+    own       the day's own share, after the cap on authors where there is one; NaN without tweets
+    expected_mean, expected_lower_95, expected_upper_95    what the days before said of it; NaN where they did not
+    outside   whether it lies outside
 
 Marks are written as specifications over named datasets, not with the fluent interface over frames: the same pictures in a
 fraction of the time (Altair copies its data at every step; so the data are set last), which a backfill of a hundred pages feels.
@@ -94,17 +95,18 @@ def daily_shares(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
         days: the frame that this module's docstring describes.
         title: written above, for pictures that stand alone.
     """
-    own = days.loc[days["trials"] > 0, ["day", "trials", "matches", "outside"]].copy()
-    own["share"], own["middle"] = own["matches"] / own["trials"], own["day"] + ONE_DAY / 2
+    own = days.dropna(subset=["own"])
+    dots = pd.DataFrame({"middle": own["day"] + ONE_DAY / 2, "share": own["own"]})
+    out = own["outside"].astype(bool)
     expected = days.dropna(subset=["expected_lower_95"])
     # all dots, and the usual range: the first days' ranges are those of the prior, often from 0 to 100 %, and are cut
     usual = expected[["expected_lower_95", "expected_upper_95"]].median()
-    ends = pd.concat([own["share"], usual]).dropna()
+    ends = pd.concat([own["own"], usual]).dropna()
     low, high = _span(ends, ends)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     axis = alt.Axis(format=share_format(high - low), tickCount=5, title=None)
     run = alt.Detail("run", type="nominal")
-    step = {"interpolate": "step-after", "aria": False, "clip": True}
+    step: dict[str, Any] = {"interpolate": "step-after", "aria": False, "clip": True}
     lower = alt.Y("expected_lower_95", type="quantitative", scale=scale, axis=axis)
     band = marks(
         "expected",
@@ -119,7 +121,7 @@ def daily_shares(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
         "expected", alt.MarkDef(type="line", color=PALETTE["narrow"], strokeWidth=1.2, **step), x=_day_axis(days), y=mean, detail=run
     )
     at = {"x": alt.X("middle", type="temporal"), "y": alt.Y("share", type="quantitative", scale=scale)}
-    dot = {"type": "point", "filled": True, "opacity": 1, "aria": False}
+    dot: dict[str, Any] = {"type": "point", "filled": True, "opacity": 1, "aria": False}
     chart = alt.LayerChart(
         layer=[
             *_absences(BAND_HEIGHT),
@@ -135,12 +137,11 @@ def daily_shares(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
         **look(title),
     )
     steps = _steps(expected, ("expected_mean", "expected_lower_95", "expected_upper_95"))
-    dots = own[["middle", "share"]]
     chart.datasets = {
         **_day_datasets(days),
         "expected": records(steps),
-        "inside": records(dots[~own["outside"].astype(bool)]),
-        "outside": records(dots[own["outside"].astype(bool)]),
+        "inside": records(dots[~out]),
+        "outside": records(dots[out]),
     }
     return chart
 

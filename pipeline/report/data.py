@@ -17,10 +17,25 @@ from pipeline.storage import digest
 #: A day whose observed share is below this counts as partial; the rest is rounding of minutes.
 WHOLE = 0.9995
 
+# `own`: the day's counts as the prediction of it is judged by them, after the cap on authors of its published row, where that has one.
+# Numeric, so that no order of adding shows.
 _COUNTS = """
+with own as (
+    select study, day, sum(kept) as trials, sum(matches * kept / trials) as matches
+    from (
+        select a.study, a.day, a.trials, a.matches,
+            (case when a.author_key is null then a.trials else least(a.trials, p.author_cap) end)::numeric as kept
+        from posteriors as p
+        join author_counts as a using (study, day)
+        where p.author_cap is not null and a.trials > 0 and p.study = any(:studies) and p.day <= :until
+    ) as capped
+    group by study, day
+)
 select c.study, c.day, c.trials, c.matches, c.authors, c.retweets, c.coverage, c.coverage_reason, c.synthetic, c.revision,
-    c.basis, c.sampled, c.population, c.excluded
+    c.basis, c.sampled, c.population, c.excluded,
+    coalesce(own.trials, c.trials)::bigint as own_trials, coalesce(round(own.matches), c.matches)::bigint as own_matches
 from daily_counts as c
+left join own using (study, day)
 where c.study = any(:studies) and c.day <= :until
 order by c.study, c.day
 """
@@ -114,9 +129,8 @@ class StudyDays:
     Attributes:
         days: one row a local day from the study's start to the report's day, as charts.py describes it, and authors, retweets,
             coverage, coverage_reason, reason (why a day is missing), synthetic, and basis (one of schema.BASES) with sampled and
-            population: how many posts a sample holds, and of how many; excluded (tweets that the study leaves out); expected_mean,
-            expected_lower_95, expected_upper_95 and surprise: what the days before said of the day's own share; outside: whether that
-            share lies outside.
+            population: how many posts a sample holds, and of how many; excluded: tweets that the study leaves out; own_trials: those
+            that own is the share of; surprise: the probability of a day so far out.
         latest: the newest posterior row (a dict), None where there is none.
         latest_day: its day.
         current: whether that row was made by the study as it is configured now, from the counts as they are now.
@@ -145,7 +159,19 @@ class StudyDays:
         """The days from the first that weighs in the newest number: all, or those of the study's window, and what came after."""
         if self.latest is None or pd.isna(window := self.latest["window_days"]):
             return self.days
-        return self.days[self.days["day"] > self.latest["day"] - pd.Timedelta(days=int(window))]
+        first = pd.Timestamp(self.latest["day"]) - pd.Timedelta(days=int(window) - 1)
+        return self.days[self.days["day"] >= first]
+
+    def tonight(self, night: date) -> list[dict[Any, Any]]:
+        """The alarms found on that night."""
+        return [
+            {str(key): value for key, value in row.items()}
+            for row in self.alarms[self.alarms["day"] == pd.Timestamp(night)].to_dict("records")
+        ]
+
+    def shift(self, night: date) -> str:
+        """The direction of an alarm of the study itself on that night; empty where there was none."""
+        return next((str(row["direction"]) for row in self.tonight(night) if row["subject"] != row["area"]), "")
 
     def of_status(self, status: str) -> list[date]:
         """Those of the days that weigh which are "whole", "partial", "unknown" or "missing"."""
@@ -190,11 +216,24 @@ def study_days(
     rows = published[fresh] if fresh.any() else published
     calendar = pd.DataFrame({"day": pd.date_range(start, until, unit="us")})
     frame = calendar.merge(kept.drop(columns=["study", "revision"]), on="day", how="left")
-    frame = frame.merge(rows[["day", *_OF_DAY, "author_cap"]], on="day", how="left")
-    for name in ("trials", "matches", "authors", "retweets", "coverage", "sampled", "population", "excluded", *_OF_DAY):
+    frame = frame.merge(rows[["day", *_OF_DAY]], on="day", how="left")
+    for name in (
+        "trials",
+        "matches",
+        "authors",
+        "retweets",
+        "coverage",
+        "sampled",
+        "population",
+        "excluded",
+        "own_trials",
+        "own_matches",
+        *_OF_DAY,
+    ):
         frame[name] = pd.to_numeric(frame[name]).astype("float64")
     frame["status"] = _status(frame)
-    frame["outside"] = _outside(frame)
+    frame["own"] = frame["own_matches"] / frame["own_trials"].where(frame["own_trials"] > 0)
+    frame["outside"] = (frame["own"] < frame["expected_lower_95"]) | (frame["own"] > frame["expected_upper_95"])
     by_old_rule = set(counts.loc[stale, "day"])
     frame["reason"] = [
         "" if status != "missing" else "counted by an earlier rule or box" if day in by_old_rule else "no tweets were collected"
@@ -215,15 +254,10 @@ def study_days(
 
 
 #: What the frame of days takes over from the posteriors.
-_OF_DAY = ("alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95")
-_OF_DAY += ("expected_mean", "expected_lower_95", "expected_upper_95", "surprise")
-
-
-def _outside(frame: pd.DataFrame) -> NDArray[np.bool_]:
-    """Whether a day's own share lies outside the expected range. That is one of capped counts, where authors are: there by the surprise."""
-    share = frame["matches"] / frame["trials"].where(frame["trials"] > 0)
-    out = (share < frame["expected_lower_95"]) | (share > frame["expected_upper_95"])
-    return np.where(frame["author_cap"].notna(), frame["surprise"] < 0.05, out).astype(bool)
+_OF_DAY = (
+    *("alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"),
+    *("expected_mean", "expected_lower_95", "expected_upper_95", "surprise"),
+)
 
 
 def _made_by(frame: pd.DataFrame, column: str, wanted: Callable[[date], str]) -> NDArray[np.bool_]:

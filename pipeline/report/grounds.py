@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import pandas as pd
 
 from pipeline.report import words
+from pipeline.report.data import ALARM_NIGHTS
 from pipeline.stats import forgetting
 from pipeline.stats.authors import TOP_AUTHORS
 from pipeline.study import Study
@@ -22,6 +24,8 @@ from pipeline.study import Study
 MOST_INFLUENCE: Final = 0.3
 #: Where more than this part of the correlation within authors is borrowed, the correction is hardly the study's own.
 MOSTLY: Final = 0.5
+#: So many shifts are told below a table; the page has the others.
+MOST_SHIFTS: Final = 5
 
 
 def number(latest: Mapping[str, Any], name: str) -> float | None:
@@ -66,6 +70,12 @@ def _estimate(name: str, question: str, prefix: str, worth: str, latest: Mapping
     return Estimate(name, question, share, words.interval(low, high), worth, headline)
 
 
+def worth(latest: Mapping[str, Any]) -> str:
+    """So many independent tweets would say as much: "8,892"; a dash where authors are unknown."""
+    effective = number(latest, "effective_trials")
+    return "–" if effective is None or number(latest, "design_effect") is None else f"{effective:,.0f}"
+
+
 def uncorrected(latest: Mapping[str, Any]) -> str:
     """Why the headline is not corrected for authors; empty where it is."""
     if number(latest, "design_effect") is not None:
@@ -108,7 +118,7 @@ def authors(latest: Mapping[str, Any]) -> list[tuple[str, str]]:
         text = f"the {TOP_AUTHORS} busiest wrote {words.percent(top, 0 if top >= 0.095 else 1)}"
         if without is not None and influence is not None:
             places = words.decimals(latest["lower_95"], latest["upper_95"])
-            text += f"; without the one who moves it most, who makes {words.percent(influence, 0)} of the uncertainty, the share would be "
+            text += f"; without the one who moves it most ({words.percent(influence, 0)} of the uncertainty) the share would be "
             text += words.percent(without, places)
         said.append(("Busiest authors", text))
     return said
@@ -170,13 +180,12 @@ def left_out(study: Study, days: pd.DataFrame) -> list[tuple[str, str]]:
 def of_day(row: Mapping[Any, Any], cap: float | None) -> str:
     """A day's own share beside what the days before led to expect; empty where nothing was expected."""
     low, high, chance = row["expected_lower_95"], row["expected_upper_95"], row["surprise"]
-    if pd.isna(low) or not row["trials"] > 0:
+    if pd.isna(low) or pd.isna(row["own"]):
         return ""
-    places = words.decimals(low, high)
-    own = f"{words.percent(row['matches'] / row['trials'], places)} of {words.counted(int(row['trials']), 'tweet')}"
-    capped = f", counting at most {words.counted(int(cap), 'tweet')} an author" if cap else ""
+    own = f"{words.percent(row['own'], words.decimals(low, high))} of {words.counted(int(row['own_trials']), 'tweet')}"
+    capped = f" (at most {int(cap):,} of an author)" if cap else ""
     judged = f"outside; a day so far out comes {_how_often(chance)}" if row["outside"] else "nothing unusual"
-    return f"{own}; the days before led to expect {words.interval(low, high)}{capped}: {judged}"
+    return f"{own}{capped}; the days before led to expect {words.interval(low, high)}: {judged}"
 
 
 def _how_often(chance: float) -> str:
@@ -191,3 +200,27 @@ def next_day(latest: Mapping[str, Any]) -> str:
     if low is None or high is None or not trials:
         return ""
     return f"{words.interval(low, high)} if it has about {words.counted(int(trials), 'tweet')}, with a probability of 95\u00a0%"
+
+
+def alarm(row: Mapping[Any, Any]) -> str:
+    """An alarm in words; what is made up says so."""
+    label = " (synthetic)" if row["synthetic"] and "ynthetic" not in row["said"] else ""
+    return f"{row['said'].rstrip('.')}{label}"
+
+
+def shifts(alarms: pd.DataFrame) -> list[tuple[date, str]]:
+    """Alarms as day and words, in the order given."""
+    return [(row["day"].date(), alarm(row)) for row in alarms.to_dict("records")]
+
+
+def warnings(studies: Iterable[tuple[str, Sequence[str], Sequence[tuple[date, str]]]]) -> list[str]:
+    """Of studies (name, flags, shifts) a line for each flag, and one for each shift, an area's once: what stands below a table."""
+    listed = list(studies)
+    found = dict.fromkeys(shift for _, _, shifts in listed for shift in shifts)
+    told = [f"shift on {words.day_short(day)}: {said}" for day, said in sorted(found, key=lambda shift: shift[0], reverse=True)]
+    rest = len(told) - MOST_SHIFTS
+    return [
+        *(f"{study}: {flag}" for study, flags, _ in listed for flag in flags),
+        *told[:MOST_SHIFTS],
+        *([f"and {words.counted(rest, 'more shift')} in the last {ALARM_NIGHTS} nights"] if rest > 0 else []),
+    ]
