@@ -233,7 +233,7 @@ def _facts(study: Study, known: StudyDays, truth: float | None) -> list[tuple[st
     if latest is None:
         return []
     days, matched = words.counted(int(latest["days"]), "day"), int(latest["matches"])
-    told = "\n".join(f"{words.day_short(day)}: {said}" for day, said in grounds.shifts(known.alarms))
+    told = "\n".join(said for _, said in grounds.shifts(known.alarms))
     looked_for = "none found" if study.alarms else "not looked for in this study"
     facts = [
         (

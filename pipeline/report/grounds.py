@@ -203,7 +203,7 @@ def next_day(latest: Mapping[str, Any]) -> str:
 
 
 def alarm(row: Mapping[Any, Any]) -> str:
-    """An alarm in words; what is made up says so."""
+    """An alarm in words, its day among them; what is made up says so."""
     label = " (synthetic)" if row["synthetic"] and "ynthetic" not in row["said"] else ""
     return f"{row['said'].rstrip('.')}{label}"
 
@@ -217,7 +217,7 @@ def warnings(studies: Iterable[tuple[str, Sequence[str], Sequence[tuple[date, st
     """Of studies (name, flags, shifts) a line for each flag, and one for each shift, an area's once: what stands below a table."""
     listed = list(studies)
     found = dict.fromkeys(shift for _, _, shifts in listed for shift in shifts)
-    told = [f"shift on {words.day_short(day)}: {said}" for day, said in sorted(found, key=lambda shift: shift[0], reverse=True)]
+    told = [f"shift: {said}" for _, said in sorted(found, key=lambda shift: shift[0], reverse=True)]
     rest = len(told) - MOST_SHIFTS
     return [
         *(f"{study}: {flag}" for study, flags, _ in listed for flag in flags),
