@@ -58,7 +58,7 @@ def test_where_x_counted_nothing_claims_to_be_corrected_for_authors() -> None:
     assert [(each.name, each.headline) for each in made.estimates] == [("Naive", True)]
     shown = seen(made)
     assert "As of Sunday 22 November 2026, not corrected for authors: X names none" in shown
-    assert "Authors not corrected for authors: X names none" in shown
+    assert "Counted by X, by its own matching rules; not corrected for authors: X names none." in shown
     assert "corrected for authors who" not in shown
     assert "Per author" not in shown
     assert "independent ones" not in shown
@@ -115,6 +115,7 @@ def test_the_prior_is_drawn_beside_the_posterior() -> None:
     """A picture of its own, with words for those who do not see it."""
     text = rendered(a_card(prior_alpha=2.0, prior_beta=38.0))
     assert "Believed before the first tweet, and now" in text
+    assert "before: alpha 1, beta 1: Beta(2, 38)" in text
     assert 'aria-label="Shares believed before the first tweet, around 5.0%, and now."' in text
 
 

@@ -51,6 +51,8 @@ class Card:
     daily: Markup
     counts: Markup
     prior: Markup
+    #: the prior in words, below its picture
+    prior_said: str
     rule_kind: str
     rules: list[str]
     rule_options: list[str]
@@ -112,6 +114,7 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
         uncorrected="" if latest is None else grounds.uncorrected(latest),
         shift=known.shift(report_day),
         area_shifts=[grounds.alarm(row) for row in known.tonight(report_day) if row["subject"] == row["area"]],
+        prior_said=grounds.prior(study, latest, current=known.current),
         facts=_facts(study, known, truth),
         made=_made(study, area, known),
         rows=[_row(row, known, area) for row in known.days.iloc[::-1].to_dict("records")],

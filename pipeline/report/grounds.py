@@ -106,7 +106,8 @@ def authors(latest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How many there are, what their tweets are worth, and how much hangs on a few."""
     effect, effective, known = (number(latest, name) for name in ("design_effect", "effective_trials", "authors"))
     if effect is None or effective is None:
-        return [("Authors", uncorrected(latest))]
+        # of X's counts it is said where they are named
+        return [] if latest["basis"] == "counts" else [("Authors", uncorrected(latest))]
     tweets = words.counted(int(latest["trials"]), "tweet")
     whose = f"of {words.counted(int(known), 'author')}" if known else "of unknown authors"
     weighed = effective * effect
