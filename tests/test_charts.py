@@ -29,6 +29,8 @@ PICTURES = {
     "daily of nothing": lambda: charts.daily_shares(made_days(5, missing=range(5))),
     "prior": lambda: curves.prior_and_posterior(LATEST),
     "titled": lambda: charts.posterior_band(made_days(), title="Share & <days>"),
+    "daily, titled": lambda: charts.daily_shares(made_days(), title="Share & <days>"),
+    "prior, titled": lambda: curves.prior_and_posterior(LATEST, title="Share & <days>"),
 }
 
 
@@ -40,7 +42,8 @@ def test_specification_is_valid_vega_lite(name: str) -> None:
 
 def test_png_is_drawn_offline() -> None:
     """A PNG comes from vl_convert alone, without a browser and without the network."""
-    assert picture.png(charts.posterior_band(made_days())).startswith(b"\x89PNG\r\n")
+    for chart in (charts.posterior_band(made_days()), charts.daily_shares(made_days()), curves.prior_and_posterior(LATEST)):
+        assert picture.png(chart).startswith(b"\x89PNG\r\n")
 
 
 def test_a_picture_that_names_an_address_is_refused_not_fetched() -> None:
@@ -143,6 +146,12 @@ def test_the_first_days_ranges_do_not_flatten_the_picture_of_days() -> None:
     assert low <= days["own"].min() <= days["own"].max() <= high
 
 
+def test_the_expected_range_has_two_ends() -> None:
+    """It is a band between them, not an area down to the ground."""
+    (band,) = [layer for layer in charts.daily_shares(made_days()).to_dict()["layer"] if layer["mark"]["type"] == "area"]
+    assert (band["encoding"]["y"]["field"], band["encoding"]["y2"]["field"]) == ("expected_lower_95", "expected_upper_95")
+
+
 def test_prior_and_posterior_are_drawn_as_they_are() -> None:
     """Each in proportion to its own density, over the middle of it, however far apart they lie."""
     data = curves.prior_and_posterior(LATEST).to_dict()["datasets"]
@@ -151,6 +160,22 @@ def test_prior_and_posterior_are_drawn_as_they_are() -> None:
         assert curve["density"].max() == pytest.approx(1)
         expected = stats.beta.pdf(curve["share"], alpha, beta)
         assert np.allclose(curve["density"].iloc[1:-1], (expected / expected.max())[1:-1], atol=1e-3)
+
+
+@given(st.floats(0.05, 1e4), st.floats(0.05, 1e4))
+def test_any_prior_that_may_be_set_can_be_drawn(alpha: float, beta: float) -> None:
+    """Also one without a highest density: it is cut, and no higher than the posterior beside it."""
+    posterior = {"prior_alpha": alpha, "prior_beta": beta, "alpha": alpha + 10, "beta": beta + 90}
+    drawn = pd.DataFrame(curves.prior_and_posterior(posterior).datasets["prior"])
+    assert np.isfinite(drawn.to_numpy()).all()
+    assert drawn["density"].max() == pytest.approx(1)
+
+
+def test_a_prior_that_believes_in_the_ends_keeps_its_shape_between_them() -> None:
+    """Beta(0.5, 5) is infinite at 0, and yet no line along the ground."""
+    posterior = {"prior_alpha": 0.5, "prior_beta": 5.0, "alpha": 10.0, "beta": 90.0}
+    drawn = pd.DataFrame(curves.prior_and_posterior(posterior).datasets["prior"])
+    assert 0.15 < np.interp(0.05, drawn["share"], drawn["density"]) < 0.6
 
 
 @given(st.floats(0.05, 1e6), st.floats(0.05, 1e6))

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, xlog1py, xlogy
+from scipy.special import betainc, betaln, xlog1py, xlogy
 
 from pipeline.report.charts import PALETTE, WIDTH, look, marks, records, share_format
 from pipeline.stats import priors
@@ -62,8 +62,11 @@ def prior_and_posterior(posterior: Mapping[str, Any], *, title: str = "") -> alt
         posterior: alpha, beta, prior_alpha, prior_beta of one posterior row.
         title: written above, for pictures that stand alone.
     """
-    shares, densities = priors.curve(priors.Prior(float(posterior["prior_alpha"]), float(posterior["prior_beta"])))
-    before = pd.DataFrame({"share": shares, "density": densities / densities.max()})
+    alpha, beta = float(posterior["prior_alpha"]), float(posterior["prior_beta"])
+    shares, densities = priors.curve(priors.Prior(alpha, beta))
+    # a parameter below 1 has no highest density: what rises beyond the middle 90 % is cut
+    middle = np.ones_like(shares, dtype=bool) if min(alpha, beta) >= 1 else np.abs(betainc(alpha, beta, shares) - 0.5) < 0.45
+    before = pd.DataFrame({"share": shares, "density": np.minimum(densities / densities[middle].max(), 1.0)})
     now = beta_density(float(posterior["alpha"]), float(posterior["beta"]))
     low, high = float(min(shares[0], now["share"].min())), float(max(shares[-1], now["share"].max()))
     low = 0.0 if low < 0.1 * high else low
