@@ -313,3 +313,12 @@ def test_alarms_are_read_of_the_studies_and_their_areas_for_fourteen_nights(make
     assert [said for _, said in grounds.shifts(known.alarms)] == ["own", "the area's", "a fortnight's first"]
     assert known.shift(LAST) == "up"
     assert known.shift(LAST - timedelta(days=1)) == ""
+
+
+def test_days_before_the_window_are_not_missed_in_the_table_either(make_settings: Callable[..., Settings]) -> None:
+    """Two of the three days that weigh are counted; what lies before them is no part of the number."""
+    settings = make_settings(studies=STUDIES.replace("[water]", "window = 3\n\n[water]", 1))
+    for ago in (2, 0):
+        loaded(settings, LAST - timedelta(days=ago), {"0" * 32: (8, 1)})
+    (row, _) = table.rows(settings, LAST)
+    assert (row.days, row.missing) == (2, 1)
