@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from pipeline.report import table
 from pipeline.sandbox import city
 from pipeline.settings import Settings
+from pipeline.study import Exclude
 from tests.report_days import LAST, SMALL, days_up_to, made_days, run_stages, study_days
 
 ROW = table.Row("traffic", "What share?", LAST, 0.123, 0.1, 0.15, 1234, 152, 14, 0, False, None, True, worth="411")
@@ -118,6 +119,18 @@ def test_the_truth_weighs_days_as_the_posterior_does(make_settings: Callable[...
     weights = days["trials"].to_numpy()[[0, 2]] * [0.8**2, 1.0]
     expected = np.average([single[LAST - timedelta(days=2)], single[LAST]], weights=weights)
     assert table.truth(settings, study, study_days(days, synthetic=True)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_truth_of_a_study_that_leaves_robots_out_is_that_of_people(make_settings: Callable[..., Settings]) -> None:
+    """By their client, whatever its capitals; of one that leaves out authors there is none."""
+    settings = make_settings(settings="[sandbox]\nbots = 0.4\n", database=False)
+    people = make_settings(database=False)
+    known = study_days(made_days(1), synthetic=True)
+    study = settings.study("traffic")
+    without = study.model_copy(update={"exclude": Exclude(clients=("made-up BOT",))})
+    assert table.truth(settings, without, known) == pytest.approx(table.truth(people, study, known), rel=1e-12)
+    assert table.truth(settings, study, known) != pytest.approx(table.truth(people, study, known), rel=0.01)
+    assert table.truth(settings, study.model_copy(update={"exclude": Exclude(authors=("783214",))}), known) is None
 
 
 def _single(settings: Settings, day: date) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import textwrap
 from collections.abc import Iterable
@@ -95,17 +96,20 @@ def truth(settings: Settings, study: Study, known: data.StudyDays) -> float | No
     """The share that the sandbox's generator was set to, over the days that the newest posterior counts.
 
     Days weigh as they do in the posterior: by their trials, and by the study's forgetting. None unless every one of those
-    days is made up (then there is no such number).
+    days is made up (then there is no such number), and where the study leaves out authors: nobody set what the others say.
     """
     counted = known.days.dropna(subset=["trials"])
-    if known.latest_day is None or not known.synthetic or not counted["synthetic"].astype(bool).all():
+    if study.exclude.authors or known.latest_day is None or not known.synthetic or not counted["synthetic"].astype(bool).all():
         return None
     # chosen by itself, it stands in the published row
     forget = float((known.latest or {}).get("forget", 1.0)) if study.forget == "auto" else study.forget
+    made_up = city.of(settings, study.area)
+    if city.CLIENTS[-1].casefold() in map(str.casefold, study.exclude.clients):
+        made_up = dataclasses.replace(made_up, bots=0.0)
     shares, weights = [], []
     for day, trials in zip(data.local_dates(counted["day"]), counted["trials"], strict=True):
         if day <= known.latest_day:
-            texts, chances = city.distribution(settings, study.area, day)
+            texts, chances = made_up.distribution(day)
             matching = _matching_by_x if study.mode == "counts" else _matching
             shares.append(float(chances[matching(texts, json.dumps(study.match))].sum()))
             ago = (known.latest_day - day).days
