@@ -116,7 +116,7 @@ def test_the_prior_is_drawn_beside_the_posterior() -> None:
     text = rendered(a_card(prior_alpha=2.0, prior_beta=38.0))
     assert "Believed before the first tweet, and now" in text
     assert "before: alpha 1, beta 1: Beta(2, 38)" in text
-    assert 'aria-label="Shares believed before the first tweet, around 5.0%, and now."' in text
+    assert 'aria-label="What was believed before the first tweet (alpha 1, beta 1: Beta(2, 38)), and what is now."' in text
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,9 @@ def test_what_it_shows_has_a_version() -> None:
     """
     cards = [
         a_card(made_days(12, missing=[2], partial=[5]), synthetic=True, truth=0.1),
-        a_card(current=False),
+        a_card(current=False, top_influence=0.4, borrowed=0.6, alarms=[{}, {"kind": "volume", "subject": "mexico-city", "said": "fewer"}]),
+        a_card(made_days(12).assign(basis="counts"), study=a_study(name="by-x", mode="counts")),
+        a_card(study=a_study(exclude={"clients": ["Robot"]}, author_cap=3, window=7), author_cap=3, window_days=7),
         a_card(made_days(12, sampled=range(6, 12), partial=[11]), hours=made_hours(LAST, "America/Mexico_City", missing=[8, 9])),
         a_card(made_days(2, missing=[0, 1])),
     ]
@@ -218,7 +220,7 @@ def test_what_it_shows_has_a_version() -> None:
     drawn += [curves.share_density(newest), curves.prior_and_posterior(newest)]
     shapes = [{key: value for key, value in chart.to_dict(validate=False).items() if key not in ("datasets", "$schema")} for chart in drawn]
     looks = storage.digest(re.sub(r"\d\.\d+", "#", json.dumps(shapes)))
-    assert (page.CODE, storage.digest(text), looks) == ("report-3", "3f2676768cdd", "db66ee6bbf39")
+    assert (page.CODE, storage.digest(text), looks) == ("report-4", "dd3490f467db", "5bd42dd4ba02")
 
 
 # --- from the database -------------------------------------------------------------------------------------------------------

@@ -156,12 +156,13 @@ def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str
         return dict.fromkeys(("density", "band", "daily", "counts", "prior"), Markup())
     basis = {"sample": " (a sample)", "counts": " (by X)"}.get(known.basis, "")
     span = f"from {words.day_short(study.start)} to {words.day_short(known.days['day'].max().date())}"
+    prior = grounds.prior(study, known.latest, current=known.current)
     labels = {
         "band": f"Share over the days {span}; on {shown['of_day']} {shown['share']}{basis}, 95 % interval {shown['interval']}.",
         "daily": f"Each day's own share{basis}, {span}, before the range that the days before led to expect; the table has the numbers.",
         "counts": f"Tweets counted{basis} and tweets that matched a day, {span}; the table below has the numbers.",
         "density": f"How plausible each share is: highest near {shown['share']}{basis}, 95 % of it at {shown['interval']}.",
-        "prior": f"Shares believed before the first tweet, around {known.latest['prior_alpha'] / _strength(known.latest):.1%}, and now.",
+        "prior": f"What was believed before the first tweet ({prior}), and what is now.",
     }
     # Altair checks every object against the schema as it is made, half of a page's time; tests/test_charts.py checks the pictures.
     with schemapi.debug_mode(False):
@@ -173,10 +174,6 @@ def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str
             "prior": curves.prior_and_posterior(known.latest),
         }
         return {name: Markup(picture.svg(chart, name=f"{study.name}-{name}", label=labels[name])) for name, chart in drawn.items()}
-
-
-def _strength(latest: dict[str, Any]) -> float:
-    return float(latest["prior_alpha"]) + float(latest["prior_beta"])
 
 
 def _notes(known: StudyDays, area: Area, report_day: Any) -> list[Note]:
