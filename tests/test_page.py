@@ -105,6 +105,7 @@ def test_a_partial_day_shows_its_share_and_which_of_its_hours_are_missing() -> N
         assert word not in rendered(a_card())
 
 
+@pytest.mark.slow
 def test_a_sample_is_called_one_wherever_its_number_shows() -> None:
     """Beside the share, in the overview, the notes, the facts, the table, over the pictures, for screen readers and on hovering."""
     days = made_days(14, sampled=range(6, 14))
@@ -122,6 +123,7 @@ def test_a_sample_is_called_one_wherever_its_number_shows() -> None:
     assert "a sample" not in rendered(a_card())
 
 
+@pytest.mark.slow
 def test_what_x_counted_is_called_so_wherever_its_number_shows() -> None:
     """Beside the share, in the overview, the notes, the facts, the rule, the table and on hovering; of authors it knows nothing."""
     by_x = a_study().model_copy(update={"mode": "counts"})
