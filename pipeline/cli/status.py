@@ -94,7 +94,7 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("study", "newest day", "share", "95 % interval", "worth", "missing", "partial"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("study", "newest day"))
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("study", "newest day", "95 % interval", "worth"))
     studies = list(settings.studies.values())
     newest = {study.name: days.last_over(settings.area(study.area).zone, now, settings.x.settle) for study in studies}
     snapshot = data.read(connection, list(newest), max(newest.values())) if connection is not None and newest else None
