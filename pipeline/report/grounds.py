@@ -20,7 +20,7 @@ from pipeline.stats import forgetting
 from pipeline.stats.authors import TOP_AUTHORS
 from pipeline.study import Study
 
-#: Where one author makes more than this part of the variance, the interval is too narrow (facts: tests/test_split_halves.py).
+#: Where one author makes more than this part of the variance, the interval rests on one person (measured: tests/test_split_halves.py).
 MOST_INFLUENCE: Final = 0.3
 #: Where more than this part of the correlation within authors is borrowed, the correction is hardly the study's own.
 MOSTLY: Final = 0.5
@@ -92,7 +92,9 @@ def flags(latest: Mapping[str, Any]) -> list[str]:
     if influence is not None and influence > MOST_INFLUENCE:
         places = words.decimals(latest["lower_95"], latest["upper_95"])
         rest = "" if without is None else f" Without that author the share would be {words.percent(without, places)}."
-        said.append(f"One author makes {words.percent(influence, 0)} of the uncertainty: the interval is too narrow.{rest}")
+        said.append(
+            f"One author makes {words.percent(influence, 0)} of the uncertainty: the interval rests on one person, and may be too narrow.{rest}"
+        )
     borrowed = number(latest, "borrowed")
     if borrowed is not None and borrowed > MOSTLY:
         said.append(

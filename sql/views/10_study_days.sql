@@ -115,7 +115,7 @@ comment on column study_days.effective_trials is 'So many independent tweets wou
 comment on column study_days.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column study_days.top_weight is 'Part of the weighted tweets written by the five busiest authors.';
 comment on column study_days.without_top is 'The share without the one author who moves it most.';
-comment on column study_days.top_influence is 'Part of the variance that this author makes; above 0.3 the interval is too narrow.';
+comment on column study_days.top_influence is 'Part of the variance that this author makes; above 0.3 the interval rests on one person, and may be too narrow.';
 comment on column study_days.naive_share is 'The share as if all tweets were independent: what a plain Beta posterior would say.';
 comment on column study_days.naive_lower_95 is 'The same: central 95 % interval, lower end.';
 comment on column study_days.naive_upper_95 is 'The same: central 95 % interval, upper end.';
