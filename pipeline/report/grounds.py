@@ -22,6 +22,7 @@ from pipeline.study import Study
 
 #: Where one author makes more than this part of the variance, the interval rests on one person (measured: tests/test_split_halves.py).
 MOST_INFLUENCE: Final = 0.3
+_ON_ONE: Final = "the interval rests on one person, and may be too narrow"
 #: Where more than this part of the correlation within authors is borrowed, the correction is hardly the study's own.
 MOSTLY: Final = 0.5
 #: So many shifts are told below a table; the page has the others.
@@ -92,9 +93,7 @@ def flags(latest: Mapping[str, Any]) -> list[str]:
     if influence is not None and influence > MOST_INFLUENCE:
         places = words.decimals(latest["lower_95"], latest["upper_95"])
         rest = "" if without is None else f" Without that author the share would be {words.percent(without, places)}."
-        said.append(
-            f"One author makes {words.percent(influence, 0)} of the uncertainty: the interval rests on one person, and may be too narrow.{rest}"
-        )
+        said.append(f"One author makes {words.percent(influence, 0)} of the uncertainty: {_ON_ONE}.{rest}")
     borrowed = number(latest, "borrowed")
     if borrowed is not None and borrowed > MOSTLY:
         said.append(
