@@ -65,8 +65,8 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
 
     Days count whose stored counts are those of today's rule, box and sources; the others are counted as missing. What is replaced
     goes to posterior_history, with the reason: what the rows tell, after `why` (what happened to the counts, where that is known). Pages
-    from the first day on whose row or marker changed lose their markers. Where the study is one of a pool, what is published of the
-    others is mended too.
+    and digests from the first day on whose row or marker changed lose their markers. Where the study is one of a pool, what is published
+    of the others is mended too.
 
     Raises:
         MissingData: `day` itself has no current counts, or lies before the study's start.
@@ -137,7 +137,8 @@ def _publish(
     # the same numbers under a new marker too: a page may call them stale
     if anew := [*marked, *(row["day"] for row in changed)]:
         database.lock(connection, "report")
-        database.drop_markers(connection, "report", "", min(anew))
+        for dataset in ("report", "digest"):
+            database.drop_markers(connection, dataset, "", min(anew))
     return len(changed)
 
 

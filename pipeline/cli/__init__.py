@@ -28,6 +28,7 @@ COMMANDS = {
     "plan": "plan",
     "area": "area",
     "report": "report",
+    "alarms": "alarms",
     "days": "days",
     "purge": "purge",
     "compliance": "compliance",

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from pipeline import configuration, migrations, plan
-    from pipeline.cli import spending
+    from pipeline.cli import alarms, spending
     from pipeline.cli.terminal import console
 
     settings = configuration.load()
@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
         _studies(settings, None if older else connection, now, out)
         if connection is not None:
             spending.show(settings, connection, now, out)
+            if not older:
+                alarms.show_doubtful(connection, now, out)
             _runs(connection, options.runs, now, out)
     return 0
 

@@ -152,6 +152,14 @@ comment on column posterior_history.next_trials is 'Number of tweets that the pr
 comment on column posterior_history.next_lower_95 is 'Predictive 95 % interval of the next day''s own share, lower end.';
 comment on column posterior_history.next_upper_95 is 'Predictive 95 % interval of the next day''s own share, upper end.';
 
+-- the digest of a night is made like its page
+alter table partitions drop constraint partitions_dataset_check;
+alter table partitions
+    add constraint partitions_dataset_check check (dataset in ('tweets', 'counts', 'posteriors', 'report', 'digest'));
+comment on column partitions.dataset is 'tweets, counts, posteriors, report or digest.';
+comment on column partitions.name is 'The area (tweets), the study (counts, posteriors), or empty (report, digest).';
+comment on column partitions.rows is 'Rows that were loaded: of tweets, of author_counts, or 1 for a posterior or report; alarms of a digest.';
+
 create table alarms (
     kind text not null check (kind in ('share', 'volume', 'coverage')),
     subject text not null,
@@ -202,6 +210,7 @@ create table alarm_deliveries (
     channel text not null check (channel in ('webhook', 'mail')),
     status text not null check (status in ('sending', 'sent', 'failed')),
     attempts integer not null default 1,
+    night text,
     error text,
     changed_at timestamptz not null default clock_timestamp(),
     primary key (kind, subject, day, channel),
@@ -214,5 +223,6 @@ comment on column alarm_deliveries.day is 'alarms.day.';
 comment on column alarm_deliveries.channel is 'webhook or mail.';
 comment on column alarm_deliveries.status is 'sending (or killed while sending: not sent again), sent, or failed (tried again by the next night).';
 comment on column alarm_deliveries.attempts is 'How often it was tried.';
+comment on column alarm_deliveries.night is 'The night that tried last: one that failed is tried again by another.';
 comment on column alarm_deliveries.error is 'What went wrong, without secrets.';
 comment on column alarm_deliveries.changed_at is 'When the status last changed.';

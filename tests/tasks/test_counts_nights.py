@@ -164,6 +164,6 @@ def test_a_counts_study_alone_needs_no_tweets(installation: Installation) -> Non
     installation.write()
     assert installation.luigi("Nightly", "--date", "2026-11-10").returncode == 0
     ran = {task for (task,) in installation.query("select distinct task from task_runs")}
-    assert ran == {"ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport", "Nightly"}
+    assert ran == {"ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport", "SendDigest", "Nightly"}
     assert installation.query("select count(*) from tweets") == [(0,)]
     assert {entry["endpoint"] for entry in asked(installation)} == {"counts/all"}
