@@ -90,6 +90,16 @@ def update(settings: Settings, study_name: str, day: date, *, why: str = "", pro
     return changed
 
 
+def again(settings: Settings, connection: sa.Connection, study_name: str, day: date) -> dict[str, Any] | None:
+    """The row of a day as it would be published now, by the names of estimates.VALUES; None where the day has no current counts."""
+    study = settings.study(study_name)
+    mates = pool_mates(settings, study)
+    counts = {other.name: counted.current(settings, connection, other) for other in (study, *mates)}
+    if day not in counts[study_name]:
+        return None
+    return _rows(connection, study, mates, counts, [day], version(settings, study_name))[0]
+
+
 def pool_mates(settings: Settings, study: Study) -> list[Study]:
     """The other studies of its pool, by name."""
     if study.prior.pool is None:

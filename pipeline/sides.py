@@ -5,14 +5,18 @@ What is compared with what is why.py's affair, and how the difference is split s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from pipeline import matchers, text
 from pipeline.keys import author_key, hashed
 from pipeline.settings import Settings
 from pipeline.stats import attribution
@@ -25,6 +29,8 @@ _UNIT = 2.0**-40
 #: A place stands for itself where at least so many tweets of the smaller side would be written there; the others go by their evidence.
 #: (Of a place with one tweet on a side the share there is 0 or 1: its mix would be noise.)
 _ENOUGH_IN_A_PLACE = 10
+#: Texts in memory at a time.
+_AT_ONCE = 20_000
 #: An hour of the day counts as observed on a side where this much of it was, on average over the side's days.
 _OBSERVED = 0.5
 
@@ -65,26 +71,17 @@ def sides(
         changed: the days whose hours are compared, where not those of the two sides: of two rows, what left and what came.
     """
     days = sorted(before.keys() | after.keys())
-    kept = _kept(settings, connection, study, days)
+    kept = kept_days(settings, connection, study, days)
     bare = tuple(day for day in days if kept.get(day) is None)
     places: Literal["place", "evidence", ""] = "" if bare else "evidence" if "emptied" in kept.values() else "place"
     # of what is known by author alone, nobody knows the hour
     apart = () if bare else _hours_apart(settings, connection, study, *(changed or (before.keys(), after.keys())))
-    given = {
-        **_who(settings, study),
-        "days": days,
-        "before": [before.get(day, 0.0) / _UNIT for day in days],
-        "after": [after.get(day, 0.0) / _UNIT for day in days],
-        "bare": list(bare),
-        "cap": author_cap,
-        "apart": list(apart),
-    }
+    given = _weights(days, before=before, after=after) | {"bare": list(bare), "cap": author_cap, "apart": list(apart)}
     weight, joined = _CAPPED[author_cap is not None]
     kind = "''" if places == "" else "evidence"
-    # tweets without an author are one author each
-    lone = f"case when author_key is null then 1.0 else {weight} end"
+    lone = _LONE.format(weight=weight)
     statement = _CELLS.format(place=_PLACES[places], kind=kind, weight=weight, joined=joined, lone=lone, **_excluded(study))
-    rows = connection.execute(sa.text(statement), given).all()
+    rows = connection.execute(sa.text(statement), _who(settings, study) | given).all()
     columns = np.array([[float(number) * _UNIT for number in row[4:]] for row in rows]).reshape(-1, 4)
     named = _named([(row.place, row.kind) for row in rows], columns)
     authors = ["*" if row.both else "" for row in rows]
@@ -95,6 +92,48 @@ def sides(
         return attribution.cells(authors=authors, places=named, trials=n, matches=k, comparable=comparable)
 
     return Sides(side(0), side(2), places, bare, apart)
+
+
+def share(connection: sa.Connection, study: Study, weights: Mapping[date, float], *, author_cap: int | None) -> float:
+    """The plain share of some days by what each weighs, of the stored counts: sum k / sum n; NaN without tweets."""
+    weight, _ = _CAPPED[author_cap is not None]
+    statement = sa.text(
+        f"{_WEIGHTS} select sum(weight * trials) as n, sum(weight * matches) as k from author_counts as busy"
+        f" join weighing using (day) cross join lateral (select cast(round(before * {_LONE.format(weight=weight)}) as bigint) as weight)"
+        " as each where study = :study and trials > 0"
+    )
+    found = connection.execute(statement, {"study": study.name, "cap": author_cap, **_weights(sorted(weights), before=weights)}).one()
+    return float(found.k) / float(found.n) if found.n else math.nan
+
+
+def share_by(
+    settings: Settings,
+    connection: sa.Connection,
+    study: Study,
+    rule: matchers.Matcher,
+    weights: Mapping[date, float],
+    *,
+    author_cap: int | None,
+) -> float | None:
+    """The same of the stored tweets by another rule; None where their texts are gone, or they are not those that were counted."""
+    if any(what != "whole" for what in kept_days(settings, connection, study, weights).values()) or not weights:
+        return None
+    weight, joined = _CAPPED[author_cap is not None]
+    tweets = _TWEETS.format(joined=joined, **_excluded(study))
+    statement = sa.text(f"{_WEIGHTS} select cast(round(before * {weight}) as bigint) as weight, text {tweets}")
+    given = _who(settings, study) | {"cap": author_cap, **_weights(sorted(weights), before=weights)}
+    n, k = 0, 0
+    for some in connection.execute(statement.execution_options(yield_per=_AT_ONCE), given).partitions():
+        texts = text.searchable_all(pa.array([row.text for row in some], pa.string()))
+        hits = pc.is_valid(rule.match(texts if rule.exact else text.fold_all(texts))).to_pylist()
+        # Python's whole numbers have no end
+        n += sum(row.weight for row in some)
+        k += sum(row.weight for row, hit in zip(some, hits, strict=True) if hit)
+    return k / n if n else None
+
+
+def _weights(days: list[date], **sides: Mapping[date, float]) -> dict[str, Any]:
+    return {"days": days, "before": [], "after": []} | {name: [side.get(day, 0.0) / _UNIT for day in days] for name, side in sides.items()}
 
 
 def _who(settings: Settings, study: Study) -> dict[str, Any]:
@@ -127,9 +166,9 @@ where study = :study and daily_counts.day = any(cast(:days as date[])) and basis
     and (trials, matches) = (coalesce(n, 0), coalesce(k, 0))"""
 
 
-def _kept(settings: Settings, connection: sa.Connection, study: Study, days: list[date]) -> dict[date, str]:
+def kept_days(settings: Settings, connection: sa.Connection, study: Study, days: Collection[date]) -> dict[date, str]:
     """The days whose tweets are there and are those that were counted: "whole", or "emptied" of texts and places."""
-    rows = connection.execute(sa.text(_KEPT.format(joined="", **_excluded(study))), {**_who(settings, study), "days": days})
+    rows = connection.execute(sa.text(_KEPT.format(joined="", **_excluded(study))), {**_who(settings, study), "days": sorted(days)})
     return {row.day: "emptied" if row.emptied else "whole" for row in rows}
 
 
@@ -144,12 +183,15 @@ _CAPPED = {
         " and (busy.day, busy.author_key) = (tweets.day, tweets.author_key)",
     ),
 }
-_CELLS = f"""
+#: Tweets without an author are one author each.
+_LONE = "case when author_key is null then 1.0 else {weight} end"
+_WEIGHTS = """
 with weighing as (
     select *
     from unnest(cast(:days as date[]), cast(:before as double precision[]), cast(:after as double precision[]))
         as given (day, before, after)
-),
+)"""
+_CELLS = f"""{_WEIGHTS},
 counted as (
     select
         tweets.author_key,

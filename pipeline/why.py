@@ -5,18 +5,73 @@ Which tweets stand on which side is said here; they are summed by sides.py and s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline import counted
+from pipeline import counted, posterior, published
+from pipeline.errors import MissingData
+from pipeline.published import Publication
+from pipeline.restated import SAME, Move, between, plain_share, weights
 from pipeline.settings import Settings
-from pipeline.sides import sides
+from pipeline.sides import Sides, share, sides
 from pipeline.stats import attribution
 from pipeline.stats.attribution import Attribution
 from pipeline.study import Study
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that is known of one published row."""
+
+    #: the oldest first; the last one stands
+    publications: list[Publication]
+    #: whether the stored counts give the standing row again, to the last bit; None where they are no longer those it was made from
+    same: bool | None
+    #: the day's own counts, as stored; None where they are gone
+    counts: Mapping[str, Any] | None
+    #: the row before it in time, and why this one is different; None for the first
+    previous: date | None
+    row: Move | None
+    #: the day against the days before it; None where one of the two has no tweets
+    day: Move | None
+    #: from each publication to the next
+    restatements: list[Move]
+
+
+def explain(settings: Settings, connection: sa.Connection, study: Study, day: date) -> Explanation:
+    """Everything about the row of one day.
+
+    Raises:
+        MissingData: nothing was ever published of it.
+    """
+    told = published.publications(connection, study.name, day)
+    if not told:
+        raise MissingData(
+            f"nothing was published of {study.name} on {day}",
+            todo=f"`python -m pipeline status` shows what there is; luigi --module tasks UpdatePosterior --study {study.name} --date {day}",
+        )
+    values = told[-1].values
+    days = _days(settings, connection, study, values)
+    previous = _row_before(connection, study, day)
+    restatements = [
+        between(settings, connection, study, old.values, new.values, days if new is told[-1] else None)
+        for old, new in itertools.pairwise(told)
+    ]
+    return Explanation(
+        publications=told,
+        same=_same(settings, connection, study, values),
+        counts=_day_counts(connection, study, values),
+        previous=None if previous is None else previous["day"],
+        row=None if previous is None else _row_move(settings, connection, study, previous, values, days),
+        day=None if days is None else _day_move(settings, connection, study, values, days),
+        restatements=restatements,
+    )
 
 
 def shift(settings: Settings, connection: sa.Connection, study: Study, day: date, nights: int) -> Attribution | None:
@@ -35,33 +90,123 @@ def shift(settings: Settings, connection: sa.Connection, study: Study, day: date
     Returns:
         None where one side has no tweets.
     """
-    first = day - timedelta(days=max(nights, 1) - 1)
     days = [found for found in counted.current(settings, connection, study) if found <= day]
     row = _row(connection, study, day)
-    forget = _forget(study, row)
-    before = weights(days, first - timedelta(days=1), forget=forget, window=study.window)
-    after = {found: 1.0 for found in days if found >= first}
-    both = sides(settings, connection, study, before=before, after=after, author_cap=study.author_cap)
+    forget = study.forget if study.forget != "auto" else 1.0 if row is None else row["forget"]
+    how = {"day": day, "forget": forget, "window_days": study.window, "author_cap": study.author_cap}
+    found = _shift(settings, connection, study, how, days, max(nights, 1))
+    return None if found is None else found[0]
+
+
+def _shift(
+    settings: Settings, connection: sa.Connection, study: Study, row: Mapping[str, Any], days: Collection[date], nights: int
+) -> tuple[Attribution, Sides] | None:
+    first = row["day"] - timedelta(days=nights - 1)
+    before = weights(row, days, first - timedelta(days=1))
+    after = {found: 1.0 for found in days if first <= found <= row["day"]}
+    both = sides(settings, connection, study, before=before, after=after, author_cap=row["author_cap"])
     if not both.before.trials.any() or not both.after.trials.any():
         return None
-    return attribution.attribute(before=both.before, after=both.after)
+    return attribution.attribute(before=both.before, after=both.after), both
 
 
-def weights(days: Iterable[date], at: date, *, forget: float, window: int | None) -> dict[date, float]:
-    """What each of the days weighs on the evening of `at`; without those that weigh nothing."""
-    ages = {day: (at - day).days for day in days}
-    return {day: forget**age for day, age in ages.items() if age >= 0 and (window is None or age < window)}
+def _day_move(settings: Settings, connection: sa.Connection, study: Study, row: Mapping[str, Any], days: Collection[date]) -> Move | None:
+    found = _shift(settings, connection, study, row, days, 1)
+    if found is None:
+        return None
+    parts, both = found
+    return Move(parts.before, parts.after, parts.parts, _notes(study, both))
+
+
+def _row_move(
+    settings: Settings,
+    connection: sa.Connection,
+    study: Study,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    days: Collection[date] | None,
+) -> Move:
+    """Of two rows. Where they are not of the same counts (another rule, days that were restated between), by what else changed."""
+    if days is None or old["revision"] != new["revision"]:
+        return between(settings, connection, study, old, new, days)
+    cap = new["author_cap"]
+    # a discount that was chosen anew that night is a part of its own, as it is no change of what people write
+    before, after = weights(old, days), weights(old, days, new["day"])
+    changed = (before.keys() - after.keys(), after.keys() - before.keys())
+    both = sides(settings, connection, study, before=before, after=after, author_cap=cap, changed=changed)
+    if not _close(both.before.matches.sum() / max(both.before.trials.sum(), 1e-300), plain_share(old)):
+        return between(settings, connection, study, old, new, days)
+    found = attribution.attribute(before=both.before, after=both.after, published=(old["mean"], new["mean"]))
+    parts = found.parts
+    if old["forget"] != new["forget"]:
+        parts["forgetting"] = plain_share(new) - share(connection, study, after, author_cap=cap)
+        parts["prior"] -= parts["forgetting"]
+    return Move(found.before, found.after, parts, _notes(study, both))
+
+
+def _close(one: float, other: float) -> bool:
+    return abs(one - other) <= SAME or math.isnan(other)
 
 
 def _row(connection: sa.Connection, study: Study, day: date) -> Mapping[str, Any] | None:
     """The published row of the day."""
-    statement = sa.text("select * from posteriors where study = :study and day = :day")
-    found = connection.execute(statement, {"study": study.name, "day": day}).mappings().one_or_none()
+    return _one(connection, "select * from posteriors where study = :study and day = :day", study, day)
+
+
+def _row_before(connection: sa.Connection, study: Study, day: date) -> Mapping[str, Any] | None:
+    return _one(connection, "select * from posteriors where study = :study and day < :day order by day desc limit 1", study, day)
+
+
+def _one(connection: sa.Connection, statement: str, study: Study, day: date) -> Mapping[str, Any] | None:
+    found = connection.execute(sa.text(statement), {"study": study.name, "day": day}).mappings().one_or_none()
     return None if found is None else dict(found)
 
 
-def _forget(study: Study, row: Mapping[str, Any] | None) -> float:
-    """The discount: of a study that chooses it, the one that the row says."""
-    if study.forget != "auto":
-        return study.forget
-    return 1.0 if row is None else float(row["forget"])
+def _day_counts(connection: sa.Connection, study: Study, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    found = _one(connection, "select * from daily_counts where study = :study and day = :day", study, row["day"])
+    return found if found is not None and found["rule_version"] == row["rule_version"] else None
+
+
+def _same(settings: Settings, connection: sa.Connection, study: Study, row: Mapping[str, Any]) -> bool | None:
+    """Whether today's counts and configuration give the row again; None where it was made from others."""
+    if row["revision"] != posterior.version(settings, study.name):
+        return None
+    again = posterior.again(settings, connection, study.name, row["day"])
+    return None if again is None else again == row
+
+
+def _days(settings: Settings, connection: sa.Connection, study: Study, row: Mapping[str, Any]) -> list[date] | None:
+    """The days that a row was made of; None where the stored counts are no longer those."""
+    if row["revision"] == posterior.version(settings, study.name):
+        days = list(counted.current(settings, connection, study))
+    else:
+        statement = sa.text("select day from daily_counts where study = :study and rule_version = :rule order by day")
+        days = list(connection.execute(statement, {"study": study.name, "rule": row["rule_version"]}).scalars())
+    days = [day for day in days if day <= row["day"]]
+    return days if _close(share(connection, study, weights(row, days), author_cap=row["author_cap"]), plain_share(row)) else None
+
+
+def _notes(study: Study, both: Sides) -> tuple[str, ...]:
+    """What has to be said with the parts of two sides."""
+    notes = []
+    if study.mode == "counts":
+        notes.append("X counts and names no authors or places: nothing can be told of them")
+    elif both.bare_days:
+        number = len(both.bare_days)
+        notes.append(f"of {number} day{'s' if number != 1 else ''} the tweets are not stored any more: places and hours are not known")
+    elif both.places == "evidence":
+        notes.append("places were removed after retention_days: of where, only the kind of evidence is known")
+    if both.hours_apart:
+        notes.append(f"hours that one side did not observe: {_hours(both.hours_apart)} (local time)")
+    return tuple(notes)
+
+
+def _hours(hours: tuple[int, ...]) -> str:
+    """Hours of the day as "0-6, 22-24"."""
+    runs: list[list[int]] = []
+    for hour in hours:
+        if runs and runs[-1][1] == hour:
+            runs[-1][1] = hour + 1
+        else:
+            runs.append([hour, hour + 1])
+    return ", ".join(f"{first}-{last}" for first, last in runs)

@@ -10,10 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline import database, why
+from pipeline.errors import MissingData
+from pipeline.restated import Move
 from pipeline.settings import Settings
 from pipeline.stats.attribution import Attribution
+from pipeline.why import Explanation
 from tests.conftest import STUDIES
-from tests.towns import Said, day, live
+from tests.towns import Said, day, live, publish, write
 
 #: A usual day: 200 tweets in two places, 20 of them matches.
 USUAL = [
@@ -61,3 +64,160 @@ def test_what_alone_moved_a_day_gets_the_change(
     assert adds_up(found)
     assert found.before == pytest.approx(0.1)
     assert {name: part for name, part in found.parts.items() if abs(part) > 1e-9} == pytest.approx(moved)
+
+
+def explained(settings: Settings, number: int) -> Explanation:
+    with database.transaction(settings) as connection:
+        return why.explain(settings, connection, settings.study("traffic"), day(number))
+
+
+def checked(move: Move | None) -> dict[str, float]:
+    """The parts above rounding; they add up."""
+    assert move is not None
+    assert math.fsum(move.parts.values()) == pytest.approx(move.change, abs=1e-9)
+    return {name: part for name, part in move.parts.items() if abs(part) > 1e-9}
+
+
+def test_a_row_against_the_row_before(make_settings: Callable[..., Settings]) -> None:
+    """The day enters with its weight: authors who match more, and the prior, which pulls less."""
+    settings = make_settings(studies=with_studies("prior = { alpha = 5.0, beta = 5.0 }"))
+    for number in range(1, 5):
+        live(settings, number, USUAL)
+    live(settings, 5, [Said(some.author, 10, 3, some.place) for some in USUAL])
+    found = explained(settings, 5)
+    assert found.same
+    assert found.previous == day(4)
+    assert found.day is not None
+    assert (found.day.before, found.day.after) == pytest.approx((0.1, 0.3))
+    parts = checked(found.row)
+    assert parts.keys() == {"same_authors", "prior"}
+    # four days of .1 and one of .3
+    assert parts["same_authors"] == pytest.approx(0.04)
+    assert parts["prior"] < 0
+
+
+def test_hours_that_the_last_day_misses_are_coverage_in_its_row_too(make_settings: Callable[..., Settings]) -> None:
+    """Mornings speak less of traffic than evenings: a day that has its morning alone moves the share by what it lacks."""
+    settings = make_settings()
+    whole = [Said(f"a{number}", 5, matches, hour=hour) for number in range(20) for hour, matches in ((8, 1), (18, 3))]
+    for number in range(1, 5):
+        live(settings, number, whole)
+    live(settings, 5, [some for some in whole if some.hour == 8], missing=range(12, 24))
+    found = explained(settings, 5)
+    assert checked(found.day) == pytest.approx({"coverage": -0.2})
+    parts = checked(found.row)
+    assert parts.pop("prior", 0.0) == pytest.approx(0.0, abs=1e-4)
+    assert parts == pytest.approx({"coverage": (4 * 80 + 20) / 900 - 0.4})
+    assert "12-24 (local time)" in found.row.notes[0]  # type: ignore[union-attr]
+
+
+NEW_RULE = STUDIES.replace('"embotellamiento"', '"calor"')
+
+
+@pytest.mark.parametrize(
+    ("studies", "late", "moved"),
+    [
+        (STUDIES, True, {"days"}),
+        (NEW_RULE, False, {"rule"}),
+        (NEW_RULE, True, {"rule", "days"}),
+        (with_studies("prior = { alpha = 1.0, beta = 99.0 }"), False, {"prior"}),
+        (with_studies("forget = 0.5"), False, {"forgetting"}),
+        (with_studies("window = 3"), True, {"forgetting", "days"}),
+    ],
+    ids=["late day", "rule", "rule and late day", "prior", "forgetting", "window and late day"],
+)
+def test_why_a_row_was_published_anew(make_settings: Callable[..., Settings], studies: str, late: bool, moved: set[str]) -> None:
+    """The cause gets the change, two causes get their own; the prior's pull changes a little with all of them."""
+    settings = make_settings()
+    days = {number: [Said(f"a{some}", 10, number) for some in range(20)] for number in range(1, 5)}
+    for number in (1, 3, 4):
+        live(settings, number, days[number])
+    if late:
+        write(settings, 2, [Said(f"a{some}", 10, 0) for some in range(20)])
+    settings = make_settings(studies=studies)
+    for number in (1, 2, 3, 4) if late else (1, 3, 4):
+        publish(settings, number)
+    found = explained(settings, 4)
+    assert found.same
+    assert len(found.publications) == 1 + len(found.restatements)
+    whole: dict[str, float] = {}
+    for move in found.restatements:
+        for name, part in checked(move).items():
+            whole[name] = whole.get(name, 0.0) + part
+    assert {name for name, part in whole.items() if abs(part) > 0.02} == moved
+    assert math.fsum(whole.values()) == pytest.approx(found.publications[-1].share - found.publications[0].share, abs=1e-9)
+
+
+def test_where_texts_are_gone_the_rule_takes_what_days_may_have_done(make_settings: Callable[..., Settings]) -> None:
+    """And it says so; places are gone too, so that kinds of evidence are all there is of where."""
+    settings = make_settings()
+    for number in (1, 2):
+        live(settings, number, USUAL)
+    settings = make_settings(studies=NEW_RULE)
+    for number in (1, 2):
+        publish(settings, number)
+    with database.transaction(settings) as connection:
+        connection.execute(sa.text("update tweets set text = null, place_id = null where day = '2026-11-01'"))
+    found = explained(settings, 2)
+    (move,) = found.restatements
+    assert checked(move).keys() == {"rule", "prior"}
+    assert "only the kind of evidence" in found.day.notes[0]  # type: ignore[union-attr]
+
+
+def test_days_whose_tweets_are_gone_are_compared_by_author(make_settings: Callable[..., Settings]) -> None:
+    """A changed crowd is then one of authors, and the sums still agree."""
+    settings = make_settings()
+    for number in (1, 2):
+        live(settings, number, USUAL)
+    live(settings, 3, [*USUAL, Said("crowd", 200, 180, "stadium")])
+    with database.transaction(settings) as connection:
+        connection.execute(sa.text("delete from tweets where day = '2026-11-02' and tweet_id % 3 = 0"))
+    found = explained(settings, 3)
+    assert checked(found.day) == pytest.approx({"other_authors": 0.4})
+    assert "of 1 day the tweets are not stored any more" in found.day.notes[0]  # type: ignore[union-attr]
+
+
+def test_a_row_that_is_not_what_the_counts_give_is_told_from_one_that_is(make_settings: Callable[..., Settings]) -> None:
+    """To the last bit; and of a row whose configuration has changed since, that it cannot be told."""
+    settings = make_settings()
+    live(settings, 1, USUAL)
+    assert explained(settings, 1).same is True
+    with database.transaction(settings) as connection:
+        connection.execute(sa.text("update posteriors set surprise = surprise + 1e-15"))
+    assert explained(settings, 1).same is False
+    assert explained(make_settings(studies=with_studies("forget = 0.9")), 1).same is None
+
+
+@pytest.mark.parametrize("more", ["", "forget = 0.9", "window = 3", "author_cap = 2", 'forget = "auto"'])
+def test_the_sides_weigh_as_the_posterior_does(make_settings: Callable[..., Settings], more: str) -> None:
+    """Of every row and both sides: the share without the prior, to 1e-9."""
+    settings = make_settings(studies=with_studies(more))
+    for number in range(1, 8):
+        live(settings, number, [Said(f"a{some}", 1 + some % 5 * number % 7, some % 5 * number % 7 // 2) for some in range(40)])
+    for number in range(2, 8):
+        found = explained(settings, number)
+        assert found.same
+        # it would say that it was made of other days
+        assert checked(found.row).keys() <= {"same_authors", "other_authors", "prior", "forgetting"}
+        assert found.row is not None
+        assert found.row.notes == ()
+        assert abs(found.row.parts["prior"]) < 0.02
+        checked(found.day)
+
+
+def test_three_nights_against_those_before(make_settings: Callable[..., Settings]) -> None:
+    """Sums of the last three days, and of the days that weigh on the evening before them."""
+    settings = make_settings(studies=with_studies("window = 2"))
+    for number in range(1, 8):
+        live(settings, number, [Said("a", 10, number), Said("b", 10, 0)])
+    found = shifted(settings, 7, 3)
+    assert found is not None
+    assert (found.before, found.after) == pytest.approx(((3 + 4) / 40, (5 + 6 + 7) / 60))
+    assert shifted(settings, 7, 0) == shifted(settings, 7, 1)
+    assert shifted(settings, 1) is None
+
+
+def test_nothing_published_is_said(make_settings: Callable[..., Settings]) -> None:
+    """With what to do."""
+    with pytest.raises(MissingData, match="nothing was published of traffic on 2026-11-03"):
+        explained(make_settings(), 3)
