@@ -13,13 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipeline import matchers
+from pipeline import counted, matchers, posterior
 from pipeline.settings import Settings
 from pipeline.sides import share, share_by
 from pipeline.study import Study
 
 #: Two ways to the same share differ by rounding alone.
-SAME = 1e-9
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,22 @@ def weights(row: Mapping[str, Any], days: Iterable[date], at: date | None = None
     return {day: float(row["forget"]) ** age for day, age in ages.items() if age >= 0 and (window is None or age < window)}
 
 
+def close(one: float, other: float) -> bool:
+    """Whether two ways came to the same share; true where the other one has no tweets."""
+    return abs(one - other) <= _SAME or math.isnan(other)
+
+
+def days_of(settings: Settings, connection: sa.Connection, study: Study, row: Mapping[str, Any]) -> list[date] | None:
+    """The days that a row was made of; None where the stored counts are no longer those."""
+    if row["revision"] == posterior.version(settings, study.name):
+        days = list(counted.current(settings, connection, study))
+    else:
+        statement = sa.text("select day from daily_counts where study = :study and rule_version = :rule order by day")
+        days = list(connection.execute(statement, {"study": study.name, "rule": row["rule_version"]}).scalars())
+    days = [day for day in days if day <= row["day"]]
+    return days if close(share(connection, study, weights(row, days), author_cap=row["author_cap"]), plain_share(row)) else None
+
+
 def between(
     settings: Settings, connection: sa.Connection, study: Study, old: Mapping[str, Any], new: Mapping[str, Any], days: Iterable[date] | None
 ) -> Move:
@@ -78,9 +94,9 @@ def between(
         parts = {"days": rest}
     elif (steps := _steps(settings, connection, study, old, new, days, other_rule)) is not None:
         by_old_rule, by_old_weights = steps
-        parts = {"days": by_old_rule - before, "rule": by_old_weights - by_old_rule, "forgetting": after - by_old_weights}
+        parts = {"days": by_old_rule - before, "rule_version": by_old_weights - by_old_rule, "forgetting": after - by_old_weights}
     else:
-        parts = {"rule" if other_rule else "forgetting": rest}
+        parts = {"rule_version" if other_rule else "forgetting": rest}
         if old["trials"] != new["trials"] or (other_rule and other_weights):
             notes = ("what it was counted from is gone, so the parts cannot be told apart: the first cause takes all but the prior",)
     return Move(old["mean"], new["mean"], {"prior": prior, **parts}, notes)

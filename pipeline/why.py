@@ -6,7 +6,6 @@ Which tweets stand on which side is said here; they are summed by sides.py and s
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,12 +16,24 @@ import sqlalchemy as sa
 from pipeline import counted, posterior, published
 from pipeline.errors import MissingData
 from pipeline.published import Publication
-from pipeline.restated import SAME, Move, between, plain_share, weights
+from pipeline.restated import Move, between, close, days_of, plain_share, weights
 from pipeline.settings import Settings
 from pipeline.sides import Sides, share, sides
 from pipeline.stats import attribution
 from pipeline.stats.attribution import Attribution
 from pipeline.study import Study
+
+#: The parts by name, as a person would say them.
+PARTS = {
+    "same_authors": "the same authors wrote otherwise",
+    "other_authors": "other authors wrote",
+    "place_mix": "it was written in other places",
+    "coverage": "hours observed on one side alone",
+    "rule_version": "another rule",
+    "prior": "the prior pulls otherwise",
+    "forgetting": "days weigh otherwise",
+    "days": "days came late or were restated",
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ def explain(settings: Settings, connection: sa.Connection, study: Study, day: da
             todo=f"`python -m pipeline status` shows what there is; luigi --module tasks UpdatePosterior --study {study.name} --date {day}",
         )
     values = told[-1].values
-    days = _days(settings, connection, study, values)
+    days = days_of(settings, connection, study, values)
     previous = _row_before(connection, study, day)
     restatements = [
         between(settings, connection, study, old.values, new.values, days if new is told[-1] else None)
@@ -134,7 +145,7 @@ def _row_move(
     before, after = weights(old, days), weights(old, days, new["day"])
     changed = (before.keys() - after.keys(), after.keys() - before.keys())
     both = sides(settings, connection, study, before=before, after=after, author_cap=cap, changed=changed)
-    if not _close(both.before.matches.sum() / max(both.before.trials.sum(), 1e-300), plain_share(old)):
+    if not close(both.before.matches.sum() / max(both.before.trials.sum(), 1e-300), plain_share(old)):
         return between(settings, connection, study, old, new, days)
     found = attribution.attribute(before=both.before, after=both.after, published=(old["mean"], new["mean"]))
     parts = found.parts
@@ -142,10 +153,6 @@ def _row_move(
         parts["forgetting"] = plain_share(new) - share(connection, study, after, author_cap=cap)
         parts["prior"] -= parts["forgetting"]
     return Move(found.before, found.after, parts, _notes(study, both))
-
-
-def _close(one: float, other: float) -> bool:
-    return abs(one - other) <= SAME or math.isnan(other)
 
 
 def _row(connection: sa.Connection, study: Study, day: date) -> Mapping[str, Any] | None:
@@ -173,17 +180,6 @@ def _same(settings: Settings, connection: sa.Connection, study: Study, row: Mapp
         return None
     again = posterior.again(settings, connection, study.name, row["day"])
     return None if again is None else again == row
-
-
-def _days(settings: Settings, connection: sa.Connection, study: Study, row: Mapping[str, Any]) -> list[date] | None:
-    """The days that a row was made of; None where the stored counts are no longer those."""
-    if row["revision"] == posterior.version(settings, study.name):
-        days = list(counted.current(settings, connection, study))
-    else:
-        statement = sa.text("select day from daily_counts where study = :study and rule_version = :rule order by day")
-        days = list(connection.execute(statement, {"study": study.name, "rule": row["rule_version"]}).scalars())
-    days = [day for day in days if day <= row["day"]]
-    return days if _close(share(connection, study, weights(row, days), author_cap=row["author_cap"]), plain_share(row)) else None
 
 
 def _notes(study: Study, both: Sides) -> tuple[str, ...]:

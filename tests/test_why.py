@@ -118,8 +118,8 @@ NEW_RULE = STUDIES.replace('"embotellamiento"', '"calor"')
     ("studies", "late", "moved"),
     [
         (STUDIES, True, {"days"}),
-        (NEW_RULE, False, {"rule"}),
-        (NEW_RULE, True, {"rule", "days"}),
+        (NEW_RULE, False, {"rule_version"}),
+        (NEW_RULE, True, {"rule_version", "days"}),
         (with_studies("prior = { alpha = 1.0, beta = 99.0 }"), False, {"prior"}),
         (with_studies("forget = 0.5"), False, {"forgetting"}),
         (with_studies("window = 3"), True, {"forgetting", "days"}),
@@ -160,7 +160,7 @@ def test_where_texts_are_gone_the_rule_takes_what_days_may_have_done(make_settin
         connection.execute(sa.text("update tweets set text = null, place_id = null where day = '2026-11-01'"))
     found = explained(settings, 2)
     (move,) = found.restatements
-    assert checked(move).keys() == {"rule", "prior"}
+    assert checked(move).keys() == {"rule_version", "prior"}
     assert "only the kind of evidence" in found.day.notes[0]  # type: ignore[union-attr]
 
 
