@@ -67,26 +67,27 @@ def _instant(settings: Settings, study: str, when: datetime | date) -> datetime:
 
 def lines(settings: Settings, asked: datetime | date, when: dict[str, datetime], rows: list[dict[str, Any]]) -> list[str]:
     """The rows as a table of at most 80 columns, after the moment in words."""
+    import textwrap
     from datetime import UTC
 
     from pipeline.report import words
 
     said = sorted({f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for at in when.values()})
-    ends = "" if isinstance(asked, datetime) else f"the end of {asked} where each area lies, "
-    written = [f"as it stood at {ends}{' and '.join(said)}", ""]
+    ends = "" if isinstance(asked, datetime) else f"the end of {asked} where each area lies: "
+    written = [*textwrap.wrap(f"as it stood at {ends}{', '.join(said)}", 80), ""]
     if not rows:
         return [*written, "nothing was published by then"]
     written.append(f"{'day':<12}{'share':>9}  {'95 % interval':<18}{'k':>8} of {'n':>9}  published (UTC)")
     for study in dict.fromkeys(row["study"] for row in rows):
-        area = settings.study(study).area
-        written.append(f"{study} ({settings.area(area).timezone})")
-        for row in (row for row in rows if row["study"] == study):
+        own = [row for row in rows if row["study"] == study]
+        written.append(f"{study} ({settings.area(settings.study(study).area).timezone})")
+        for row in own:
             share = words.percent(row["mean"], words.decimals(row["lower_95"], row["upper_95"]))
-            interval = words.interval(row["lower_95"], row["upper_95"])
             counts = f"{row['matches']:>8,} of {row['trials']:>9,}"
+            interval = words.interval(row["lower_95"], row["upper_95"])
             written.append(f"{row['day']!s:<12}{share:>9}  {interval:<18}{counts}  {row['published_at']:%Y-%m-%d %H:%M}")
-            if row["design_effect"] is None:
-                why = ": X names none" if row["basis"] == "counts" else ""
-                written[-1] += ""
-                written.append(f"{'':<12}not corrected for authors{why}")
+        if uncorrected := [row for row in own if row["design_effect"] is None]:
+            which = "" if len(uncorrected) == len(own) else f"up to {uncorrected[-1]['day']} "
+            because = "X names none" if uncorrected[-1]["basis"] == "counts" else "geobeta did not yet do that"
+            written.append(f"  {which}not corrected for authors: {because}")
     return [line.replace("\u00a0", " ") for line in written]

@@ -11,7 +11,7 @@ from pipeline.cli import options as kinds
 if TYPE_CHECKING:
     from pipeline.comparison import Compared, Side
 
-HELP = """Compare two studies at the end of a day, or two periods of one study: the probability that one share is larger, and the difference.
+HELP = """Compare two studies at the end of a day, or two periods of one study: which share is larger, how surely, and by how much.
 
 Tweets of the same authors on both sides are allowed for, in one area or in two. Where nobody knows who wrote, it is said, and the widest
 interval that this leaves is given. A period is compared by its own days alone, each as much as the others, with the study's prior."""
@@ -64,21 +64,22 @@ def lines(found: Compared) -> list[str]:
     """All of it in at most 80 columns."""
     import textwrap
 
+    from pipeline.report import words
+
     result = found.result
     written = [*_side("A", found.a), *_side("B", found.b), ""]
     first, second, chance = ("A", "B", result.probability) if result.probability >= 0.5 else ("B", "A", 1 - result.probability)
     written.append(f"The share of {first} is larger than that of {second} with a probability of {_sure(chance)}.")
-    written.append(
-        f"A less B is {_points(result.mean)} percentage points; 95 % interval {_points(result.lower)} to {_points(result.upper)}."
-    )
+    places = words.decimals(result.lower, result.upper)
+    points = [f"{100 * value:+.{places}f}" for value in (result.mean, result.lower, result.upper, *(result.widest or ()))]
+    written.append(f"A less B is {points[0]} percentage points; 95 % interval {points[1]} to {points[2]}.")
     apart = result.lower > 0 or result.upper < 0
     written.append("The two can be told apart." if apart else "The interval holds 0: the two cannot be told apart.")
     written.append(f"Authors: {result.said}.")
     if result.widest is not None:
-        low, high = result.widest
         written.append(
-            "It cannot be corrected for shared authors. Whatever they share, the difference lies in"
-            f" {_points(low)} to {_points(high)} with 95 %: the widest interval."
+            f"So it cannot be corrected for authors on both sides. Whatever they share, 95 % of the difference lies in {points[3]} to"
+            f" {points[4]}: the widest interval."
         )
     written += [f"Note: {note}." for note in found.notes]
     return [part for line in written for part in textwrap.wrap(line.replace("\u00a0", " "), 80, break_on_hyphens=False) or [""]]
@@ -93,10 +94,6 @@ def _side(letter: str, side: Side) -> list[str]:
     known = row["design_effect"] is not None
     told = f", {words.counted(row['authors'], 'author')}, as sure as {row['effective_trials']:,.0f} independent tweets" if known else ""
     return [f"{letter}: {side.said}: {share}, 95 % interval {words.interval(row['lower_95'], row['upper_95'])} ({rests}{told})"]
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.3g}"
 
 
 def _sure(chance: float) -> str:

@@ -84,7 +84,7 @@ def _estimates(values: Any) -> Iterator[str]:
         share = words.percent(mean, words.decimals(lower, upper))
         return f"{label:<23}{share:>9}  {words.interval(lower, upper):<20}{rests}"
 
-    weighed = "" if values["effective_trials"] is None else f"as {values['effective_trials']:,.0f} tweets"
+    weighed = "" if values["effective_trials"] is None else f"worth {values['effective_trials']:,.0f} tweets"
     known = values["design_effect"] is not None
     yield f"{'share':<23}{'':>9}  95 % interval"
     yield row("corrected for authors" if known else "not corrected", "", weighed)
@@ -154,11 +154,11 @@ def _day(found: Explanation) -> Iterator[str]:
         seen = "nobody knows how much of it" if counts["coverage"] is None else words.observed(counts["coverage"])
         yield f"  observed: {seen} ({counts['coverage_reason']})"
     if values["surprise"] is not None and values["expected_mean"] is not None:
-        expected = words.percent(values["expected_mean"], words.decimals(values["expected_lower_95"], values["expected_upper_95"]))
-        yield (
-            f"  expected {expected}, between {words.interval(values['expected_lower_95'], values['expected_upper_95'], joined='and')}"
-            f" with 95 %; a day at least so far out: {words.of_every(values['surprise'])} ({values['surprise_score']:+.1f} deviations)"
-        )
+        lower, upper = values["expected_lower_95"], values["expected_upper_95"]
+        expected = words.percent(values["expected_mean"], words.decimals(lower, upper))
+        yield f"  expected {expected}, between {words.interval(lower, upper, joined='and')} with a probability of 95 %"
+        said = words.of_every(values["surprise"])
+        yield f"  a day at least so far out: {said} ({values['surprise_score']:+.1f} standard deviations)"
 
 
 def _change(move: Move) -> str:
