@@ -33,6 +33,7 @@ PARTS = {
     "prior": "the prior pulls otherwise",
     "forgetting": "days weigh otherwise",
     "days": "days came late or were restated",
+    "unknown": "who wrote is not known",
 }
 
 
@@ -126,7 +127,7 @@ def _day_move(settings: Settings, connection: sa.Connection, study: Study, row: 
     if found is None:
         return None
     parts, both = found
-    return Move(parts.before, parts.after, parts.parts, _notes(study, both))
+    return Move(parts.before, parts.after, _parts(study, parts), _notes(study, both))
 
 
 def _row_move(
@@ -148,11 +149,17 @@ def _row_move(
     if not close(both.before.matches.sum() / max(both.before.trials.sum(), 1e-300), plain_share(old)):
         return between(settings, connection, study, old, new, days)
     found = attribution.attribute(before=both.before, after=both.after, published=(old["mean"], new["mean"]))
-    parts = found.parts
+    parts = _parts(study, found)
     if old["forget"] != new["forget"]:
         parts["forgetting"] = plain_share(new) - share(connection, study, after, author_cap=cap)
         parts["prior"] -= parts["forgetting"]
     return Move(found.before, found.after, parts, _notes(study, both))
+
+
+def _parts(study: Study, found: Attribution) -> dict[str, float]:
+    """By name; where X counted, what attribution.py gives to other authors is nobody's."""
+    parts = found.parts
+    return {"unknown" if name == "other_authors" and study.mode == "counts" else name: part for name, part in parts.items()}
 
 
 def _row(connection: sa.Connection, study: Study, day: date) -> Mapping[str, Any] | None:
