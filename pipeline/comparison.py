@@ -5,7 +5,7 @@ How two posteriors are compared is stats/compare.py's affair; here: which two, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -74,7 +74,7 @@ def studies(settings: Settings, connection: sa.Connection, name_a: str, name_b: 
     notes = []
     if both[0].area == both[1].area and a.row["rule_version"] == b.row["rule_version"]:
         notes.append("the two ask the same of the same tweets: where they differ, it is by prior, forgetting or cap")
-    return _compared(connection, a, b, notes)
+    return compared(connection, a, b, notes)
 
 
 def periods(settings: Settings, connection: sa.Connection, name: str, first: tuple[date, date], second: tuple[date, date]) -> Compared:
@@ -95,7 +95,7 @@ def periods(settings: Settings, connection: sa.Connection, name: str, first: tup
         number, whole = len(side.days or ()), (span[1] - span[0]).days + 1
         if number < whole:
             notes.append(f"{side.said}: {number} of {whole} days have counts")
-    return _compared(connection, a, b, notes)
+    return compared(connection, a, b, notes)
 
 
 def _published(settings: Settings, connection: sa.Connection, study: Study, day: date) -> Side:
@@ -133,7 +133,9 @@ def _span(span: tuple[date, date]) -> str:
     return f"{span[0]} to {span[1]}"
 
 
-def _compared(connection: sa.Connection, a: Side, b: Side, notes: list[str]) -> Compared:
+def compared(connection: sa.Connection, a: Side, b: Side, notes: Sequence[str] = ()) -> Compared:
+    """Two sides, whatever they are: by their rows, and by the authors whom the counts of their days name."""
+    notes = [*notes]
     for side in (a, b):
         if side.row["basis"] != "counts" and side.row["design_effect"] is None:
             notes.append(f"{side.said}: published before authors were corrected for, so its interval is too narrow")
