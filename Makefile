@@ -47,6 +47,7 @@ bench: setup-dev ## benchmarks: ratios, side by side in one run
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file; done
 
 lock: setup-dev ## resolve the dependencies again, for all Pythons and platforms
+	@$(PY) -m pip install -q uv
 	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
 	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
