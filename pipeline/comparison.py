@@ -21,9 +21,7 @@ from pipeline.settings import Settings
 from pipeline.stats import compare
 from pipeline.stats.compare import Comparison, Sharing
 from pipeline.study import Study
-
-#: Weights are summed as whole multiples of this, exactly: the order of rows never shows.
-_UNIT = 2.0**-40
+from pipeline.weighed import author_sums
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def _sharing(connection: sa.Connection, a: Side, b: Side) -> Sharing:
     if a.days is None or b.days is None:
         said = "the counts were changed since it was published, so who wrote on both sides is not known: taken as independent"
         return Sharing(None, 0, 0, said)
-    sums = _author_sums(connection, a, b)
+    sums = author_sums(connection, [(a.study, a.days, a.row["author_cap"]), (b.study, b.days, b.row["author_cap"])])
     prior_a, prior_b = (_prior_weight(side.row) for side in (a, b))
     return compare.sharing(
         trials_a=sums[:, 0], matches_a=sums[:, 1], trials_b=sums[:, 2], matches_b=sums[:, 3], prior_weight_a=prior_a, prior_weight_b=prior_b
@@ -162,33 +160,3 @@ def _prior_weight(row: Mapping[str, Any]) -> float:
     """The prior's strength by the effective number of tweets; a prior without tweets beside it is all there is."""
     effective = row["alpha"] + row["beta"] - row["prior_alpha"] - row["prior_beta"]
     return float((row["prior_alpha"] + row["prior_beta"]) / effective) if effective > 0 else 1e300
-
-
-_SUMS = """
-select
-    coalesce(sum(weight * trials) filter (where side = 0), 0) as n_a,
-    coalesce(sum(weight * matches) filter (where side = 0), 0) as k_a,
-    coalesce(sum(weight * trials) filter (where side = 1), 0) as n_b,
-    coalesce(sum(weight * matches) filter (where side = 1), 0) as k_b
-from unnest(
-    cast(:sides as integer[]), cast(:studies as text[]), cast(:days as date[]),
-    cast(:weights as double precision[]), cast(:caps as bigint[])
-) as asked (side, study, day, of_day, author_cap)
-join author_counts using (study, day)
-cross join lateral (
-    select cast(round(of_day * least(1.0, cast(coalesce(author_cap, trials) as double precision) / trials)) as bigint) as weight
-) as each
-where author_key is not null and trials > 0
-group by author_key"""
-
-
-def _author_sums(connection: sa.Connection, a: Side, b: Side) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """One row an author who is on either side: n and k of A and of B, as each posterior weighs. (A key is the same in all areas.)"""
-    asked = [
-        (number, side.study.name, day, weight / _UNIT, side.row["author_cap"])
-        for number, side in enumerate((a, b))
-        for day, weight in (side.days or {}).items()
-    ]
-    columns = dict(zip(("sides", "studies", "days", "weights", "caps"), map(list, zip(*asked, strict=True)), strict=True))
-    rows = connection.execute(sa.text(_SUMS), columns).all()
-    return np.array([[float(number) * _UNIT for number in row] for row in rows]).reshape(-1, 4)

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from pipeline import counted, matchers, posterior
 from pipeline.settings import Settings
-from pipeline.sides import share, share_by
 from pipeline.study import Study
+from pipeline.weighed import Counted
 
 #: Two ways to the same share differ by rounding alone.
 _SAME = 1e-9
@@ -64,7 +64,7 @@ def days_of(settings: Settings, connection: sa.Connection, study: Study, row: Ma
         statement = sa.text("select day from daily_counts where study = :study and rule_version = :rule order by day")
         days = list(connection.execute(statement, {"study": study.name, "rule": row["rule_version"]}).scalars())
     days = [day for day in days if day <= row["day"]]
-    return days if close(share(connection, study, weights(row, days), author_cap=row["author_cap"]), plain_share(row)) else None
+    return days if close(Counted(settings, connection, study, row["author_cap"]).share(weights(row, days)), plain_share(row)) else None
 
 
 def between(
@@ -114,14 +114,14 @@ def _steps(
     """The share of the new row's days weighed the old way: by the old rule, and by the new one; None where that cannot be had."""
     if days is None:
         return None
-    weighed = weights(old, days, new["day"])
-    by_new_rule = share(connection, study, weighed, author_cap=old["author_cap"])
+    weighed, stored = weights(old, days, new["day"]), Counted(settings, connection, study, old["author_cap"])
+    by_new_rule = stored.share(weighed)
     if math.isnan(by_new_rule):
         return None
     if not other_rule:
         return by_new_rule, by_new_rule
     rule = _rule(connection, study, old, new)
-    by_old_rule = None if rule is None else share_by(settings, connection, study, rule, weighed, author_cap=old["author_cap"])
+    by_old_rule = None if rule is None else stored.share_by(rule, weighed)
     return None if by_old_rule is None else (by_old_rule, by_new_rule)
 
 

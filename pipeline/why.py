@@ -18,10 +18,11 @@ from pipeline.errors import MissingData
 from pipeline.published import Publication
 from pipeline.restated import Move, between, close, days_of, plain_share, weights
 from pipeline.settings import Settings
-from pipeline.sides import Sides, share, sides
+from pipeline.sides import Sides, sides
 from pipeline.stats import attribution
 from pipeline.stats.attribution import Attribution
 from pipeline.study import Study
+from pipeline.weighed import Counted
 
 #: The parts by name, as a person would say them.
 PARTS = {
@@ -116,7 +117,7 @@ def _shift(
     first = row["day"] - timedelta(days=nights - 1)
     before = weights(row, days, first - timedelta(days=1))
     after = {found: 1.0 for found in days if first <= found <= row["day"]}
-    both = sides(settings, connection, study, before=before, after=after, author_cap=row["author_cap"])
+    both = sides(Counted(settings, connection, study, row["author_cap"]), before=before, after=after)
     if not both.before.trials.any() or not both.after.trials.any():
         return None
     return attribution.attribute(before=both.before, after=both.after), both
@@ -141,17 +142,17 @@ def _row_move(
     """Of two rows. Where they are not of the same counts (another rule, days that were restated between), by what else changed."""
     if days is None or old["revision"] != new["revision"]:
         return between(settings, connection, study, old, new, days)
-    cap = new["author_cap"]
+    stored = Counted(settings, connection, study, new["author_cap"])
     # a discount that was chosen anew that night is a part of its own, as it is no change of what people write
     before, after = weights(old, days), weights(old, days, new["day"])
     changed = (before.keys() - after.keys(), after.keys() - before.keys())
-    both = sides(settings, connection, study, before=before, after=after, author_cap=cap, changed=changed)
+    both = sides(stored, before=before, after=after, changed=changed)
     if not close(both.before.matches.sum() / max(both.before.trials.sum(), 1e-300), plain_share(old)):
         return between(settings, connection, study, old, new, days)
     found = attribution.attribute(before=both.before, after=both.after, published=(old["mean"], new["mean"]))
     parts = _parts(study, found)
     if old["forget"] != new["forget"]:
-        parts["forgetting"] = plain_share(new) - share(connection, study, after, author_cap=cap)
+        parts["forgetting"] = plain_share(new) - stored.share(after)
         parts["prior"] -= parts["forgetting"]
     return Move(found.before, found.after, parts, _notes(study, both))
 
@@ -197,7 +198,7 @@ def _notes(study: Study, both: Sides) -> tuple[str, ...]:
     elif both.bare_days:
         number = len(both.bare_days)
         notes.append(f"of {number} day{'s' if number != 1 else ''} the tweets are not stored any more: places and hours are not known")
-    elif both.places == "evidence":
+    elif both.where == "evidence":
         notes.append("places were removed after retention_days: of where, only the kind of evidence is known")
     if both.hours_apart:
         notes.append(f"hours that one side did not observe: {_hours(both.hours_apart)} (local time)")
