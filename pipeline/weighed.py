@@ -92,9 +92,9 @@ class Counted:
         hour = "cast(extract(hour from created_at at time zone :zone) as integer) <> all(cast(:apart as integer[]))" if apart else "true"
         rows = self._execute(_CELLS, before, after, place=place, kind=kind, comparable=hour, bare=list(bare), apart=list(apart))
         found = []
-        for place_, kind_, comparable, both, *sums in rows:
-            n_before, k_before, n_after, k_after = (float(number) * _UNIT for number in sums)
-            found.append(Cell(place_, kind_, comparable, both, n_before, k_before, n_after, k_after))
+        for row in rows:
+            sums: list[float] = [float(value) * _UNIT for value in row[4:]]
+            found.append(Cell(row.place, row.kind, row.comparable, row.both, *sums))
         return found
 
     def share(self, weights: Weights) -> float:
@@ -207,15 +207,9 @@ from coverage_hours
 where area = :area and day = any(cast(:days as date[])) and observed < 1
 group by 1, 2"""
 
-#: The days that weigh, without the bare ones: of tweets, each with what its day weighs on both sides.
-_WEIGHED = """
-with given as (
-    select
-        cast(:first as date) as first,
-        cast(:before as double precision[]) as before,
-        cast(:after as double precision[]) as after
-)"""
-_BEFORE, _AFTER = "before[{table}.day - first + 1]", "after[{table}.day - first + 1]"
+#: What a row's day weighs on either side. Constants, which travel with no row: joins that spill to the disk would write them each time.
+_BEFORE = "(cast(:before as double precision[]))[{table}.day - cast(:first as date) + 1]"
+_AFTER = "(cast(:after as double precision[]))[{table}.day - cast(:first as date) + 1]"
 
 
 def _days(table: str) -> str:
@@ -227,30 +221,26 @@ def _whole(which: str, table: str, factor: str) -> str:
     return f"cast(round({which.format(table=table)} * {factor}) as bigint)"
 
 
-_TEXTS = f"""{_WEIGHED}
+_TEXTS = f"""
 select {_whole(_BEFORE, "tweets", "{weight}")} as weight, text
 from tweets
-cross join given
 {{busy}}
 where {_COUNTED} and {_days("tweets")}"""
 
-_SHARE = f"""{_WEIGHED}
+_SHARE = f"""
 select sum(weight * trials) as n, sum(weight * matches) as k
 from author_counts as busy
-cross join given
 cross join lateral (select {_whole(_BEFORE, "busy", "{lone}")} as weight) as each
 where study = :study and trials > 0 and {_days("busy")}"""
 
-_CELLS = f"""{_WEIGHED},
-wrote as (
+_CELLS = f"""
+with wrote as (
     select author_key, {_BEFORE.format(table="tweets")} as before, {_AFTER.format(table="tweets")} as after
     from tweets
-    cross join given
     where {_COUNTED} and {_days("tweets")} and tweets.day <> all(cast(:bare as date[])) and {{comparable}}
     union all
     select author_key, {_BEFORE.format(table="busy")}, {_AFTER.format(table="busy")}
     from author_counts as busy
-    cross join given
     where study = :study and trials > 0 and {_days("busy")} and busy.day = any(cast(:bare as date[]))
 ),
 both_sides as (
@@ -270,7 +260,6 @@ counted as (
         {_whole(_AFTER, "tweets", "{weight}")} as n1,
         case when tweet_matches.tweet_id is null then 0 else 1 end as k
     from tweets
-    cross join given
     {_MATCHES}
     {{busy}}
     where {_COUNTED} and {_days("tweets")} and tweets.day <> all(cast(:bare as date[]))
@@ -282,7 +271,6 @@ group by 1, 2, 3, 4
 union all
 select '', '', true, both_sides.author_key is not null, sum(n0 * trials), sum(n0 * matches), sum(n1 * trials), sum(n1 * matches)
 from author_counts as busy
-cross join given
 cross join lateral (
     select {_whole(_BEFORE, "busy", "{lone}")} as n0, {_whole(_AFTER, "busy", "{lone}")} as n1
 ) as each
