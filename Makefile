@@ -9,7 +9,7 @@ WORKERS := 1
 #: two test processes: what the smallest machine has
 JOBS := 2
 
-.PHONY: run test check lint fast bench lock luigid clean help setup setup-dev
+.PHONY: run test check lint fast bench statistics lock luigid clean help setup setup-dev
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ fast: setup-dev
 
 bench: setup-dev ## benchmarks: ratios, side by side in one run
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file; done
+
+statistics: setup-dev ## every figure of docs/statistics.md, measured anew (minutes)
+	@$(PY) -m benchmarks.figures
 
 lock: setup-dev ## resolve the dependencies again, for all Pythons and platforms
 	@$(PY) -m pip install -q uv

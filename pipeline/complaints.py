@@ -6,11 +6,14 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import SettingsError
+
+#: Refusals go to logs and to Luigi's page.
+_NOT_SHOWN: Final = "something else (not shown: it may name people)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,13 @@ def faults_of(error: ValidationError, file: str, prefix: str, model: type[BaseMo
         if key in seen:  # a list with three wrong elements, a value wrong for every type of a union: one fault
             continue
         seen.add(key)
-        got, wanted = _value(table, detail["loc"]), field.description if field and field.description else detail["msg"]
+        hidden = _names_people(owner, field)
+        got = _NOT_SHOWN if hidden else _value(table, detail["loc"])
+        wanted = field.description if field and field.description else detail["msg"]
         if detail["type"] == "missing":
             got = "nothing"
         elif detail["type"] == "extra_forbidden":
-            got, wanted = f"an unknown key (with {got})", _known_keys(owner, path[-1])
+            got, wanted = f"an unknown key{'' if hidden else f' (with {got})'}", _known_keys(owner, path[-1])
         elif detail["type"] == "value_error" and str(detail["ctx"]["error"]):
             wanted = str(detail["ctx"]["error"]).replace("\n", "\n           ")
         yield Fault(file, key, got, wanted)
@@ -77,6 +82,14 @@ def _field(model: type[BaseModel], path: list[str]) -> tuple[type[BaseModel], An
         else:
             break
     return model, field
+
+
+def _names_people(owner: type[BaseModel], field: Any) -> bool:
+    """Whether people's ids may stand there: in a field that is not printed, or beside or around one."""
+    if field is None:
+        return any(not beside.repr for beside in owner.model_fields.values())
+    inner = field.annotation
+    return not field.repr or (isinstance(inner, type) and issubclass(inner, BaseModel) and _names_people(inner, None))
 
 
 def _value(table: Mapping[str, Any], location: tuple[int | str, ...]) -> str:

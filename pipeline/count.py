@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import clean, extract_counts, faults, matchers, storage
+from pipeline import clean, exclusion, extract_counts, faults, matchers, storage
 from pipeline.errors import MissingData, expired
+from pipeline.exclusion import NOBODY, LeftOut
 from pipeline.progress import Progress, silent
 from pipeline.schema import AUTHOR_COUNTS, MATCHES
 from pipeline.settings import Settings
@@ -26,17 +27,21 @@ from pipeline.study import Study
 CODE_VERSION = 1
 
 
-def rule_version(study: Study) -> str:
-    """A digest of the study's rule and of who matches by it: what `rule_version` says in the tables."""
-    return storage.digest(study.match, "counts") if study.mode == "counts" else storage.digest(study.match)
+def rule_version(settings: Settings, study: Study) -> str:
+    """A digest of the study's rule, of who matches by it and of whom it leaves out: what `rule_version` says in the tables."""
+    if study.mode == "counts":
+        return storage.digest(study.match, "counts")
+    return storage.digest(study.match, *exclusion.of(settings, study).parts)
 
 
 def revision(settings: Settings, study_name: str, day: dt.date) -> str:
-    """A digest of all that decides this partition's content: this code, the tweets (or X's answers) it is made from, the rule."""
+    """A digest of all that decides this partition's content: this code, the tweets (or X's answers), the rule, whom it leaves out."""
     study = settings.study(study_name)
     if study.mode == "counts":
         return storage.digest("count", CODE_VERSION, "counts", extract_counts.revision(settings, study_name))
-    return storage.digest("count", CODE_VERSION, clean.revision(settings, study.area, day), study.match)
+    return storage.digest(
+        "count", CODE_VERSION, clean.revision(settings, study.area, day), study.match, *exclusion.of(settings, study).parts
+    )
 
 
 def partition(settings: Settings, study_name: str, day: dt.date) -> Path:
@@ -56,6 +61,8 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
         The manifest: trials, matches, retweets (number of tweets), authors (known ones with a trial), evidence (trials and matches
         by kind), clean's coverage, coverage_reason and synthetic, basis (one of schema.BASES), and for a sample the posts
         received (sampled) of those that X said there are (population). Where X counted, retweets and authors are None: nobody knows.
+        Where the study leaves anybody out, excluded: so many tweets are neither trials nor retweets; and excluded_by: how many of
+        these for their author, and how many others for their client.
 
     Raises:
         MissingData: the day's tweets, or X's answers, are not there.
@@ -73,7 +80,7 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
         "area": study.area,
         "day": day.isoformat(),
         **counts,
-        "rule_version": rule_version(study),
+        "rule_version": rule_version(settings, study),
         "code_version": CODE_VERSION,
     }
     with storage.publish_directory(final) as folder:
@@ -82,7 +89,8 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
         storage.write_parquet(folder / "matches.parquet", matched)
         storage.write_json(folder / "manifest.json", manifest)
         faults.point("count.publish")
-    progress(1.0, f"{study_name} {day}: {counts['matches']:,} of {counts['trials']:,} tweets match")
+    left_out = f", {counts['excluded']:,} left out" if "excluded" in counts else ""
+    progress(1.0, f"{study_name} {day}: {counts['matches']:,} of {counts['trials']:,} tweets match{left_out}")
     return manifest
 
 
@@ -106,7 +114,7 @@ def _counted_here(settings: Settings, study: Study, day: dt.date, progress: Prog
     if "expired" in given:
         raise expired(f"{study.area} on {day}")
     rule = matchers.build(study.match)
-    authors, matched, counts = count(_read(source / "tweets.parquet", exact=rule.exact), rule)
+    authors, matched, counts = count(_read(source / "tweets.parquet", exact=rule.exact), rule, exclusion.of(settings, study))
     observed = {name: given.get(name) for name in ("coverage", "coverage_reason")}
     about = {**observed, "synthetic": given["synthetic"], **_basis(given), "source": source.name.removeprefix("revision=")}
     return authors, matched, {**counts, **about}
@@ -131,21 +139,23 @@ def _counted_by_x(settings: Settings, study: Study, day: dt.date, progress: Prog
 def _read(path: Path, *, exact: bool) -> pa.Table:
     """The columns that counting needs; the text as the rule wants it is called `text`."""
     text = "searchable" if exact else "folded"
-    table = pq.ParquetFile(path).read(["tweet_id", "author_key", "is_retweet", "evidence", text])
+    table = pq.ParquetFile(path).read(["tweet_id", "author_key", "client", "is_retweet", "evidence", text])
     return table.rename_columns({text: "text"})
 
 
-def count(tweets: pa.Table, rule: matchers.Matcher) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
+def count(tweets: pa.Table, rule: matchers.Matcher, left_out: LeftOut = NOBODY) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """Count trials and matches: a pure function of tweets in any order.
 
     Args:
-        tweets: columns tweet_id, author_key, is_retweet, evidence, and text as the rule wants it.
+        tweets: columns tweet_id, author_key, is_retweet, evidence, and text as the rule wants it; client too, where any is left out.
         rule: decides what a match is.
+        left_out: whose tweets are neither trials nor matches.
 
     Returns:
         Counts by author (schema.AUTHOR_COUNTS), the tweets that matched (schema.MATCHES), and the sums for the manifest.
     """
-    trials = tweets.filter(pc.invert(tweets["is_retweet"])).sort_by("tweet_id")
+    written = tweets.filter(pc.invert(tweets["is_retweet"])).sort_by("tweet_id")
+    trials, excluded = _without(written, left_out)
     trials = trials.append_column("rule", rule.match(trials["text"]))
     trials = trials.append_column("match", pc.cast(pc.is_valid(trials["rule"]), pa.int64()))
     authors = _sums(trials, "author_key").cast(AUTHOR_COUNTS)
@@ -158,10 +168,21 @@ def count(tweets: pa.Table, rule: matchers.Matcher) -> tuple[pa.Table, pa.Table,
             "trials": trials.num_rows,
             "matches": matched.num_rows,
             "authors": authors.num_rows - authors["author_key"].null_count,
-            "retweets": tweets.num_rows - trials.num_rows,
+            "retweets": tweets.num_rows - written.num_rows,
             "evidence": {row["evidence"]: {"trials": row["trials"], "matches": row["matches"]} for row in evidence},
+            **excluded,
         },
     )
+
+
+def _without(written: pa.Table, left_out: LeftOut) -> tuple[pa.Table, dict[str, Any]]:
+    """The tweets of everybody else, and how many others there were, for the manifest."""
+    if not left_out:
+        return written, {}
+    author = left_out.by_author(written["author_key"])
+    client = left_out.by_client(written["client"]) & ~author
+    numbers = {"authors": int(author.sum()), "clients": int(client.sum())}
+    return written.filter(pa.array(~(author | client))), {"excluded": sum(numbers.values()), "excluded_by": numbers}
 
 
 def _sums(trials: pa.Table, key: str) -> pa.Table:

@@ -108,21 +108,24 @@ def counts(settings: Settings, study_name: str, day: date, *, force: bool = Fals
     matched = _batches(folder / "matches.parquet", schema.MATCHES.names, listed, progress)
     content = [
         Rows("author_counts", scope, authors.to_batches()),
-        Rows("daily_counts", scope, _daily(manifest, count.rule_version(study), revision)),
+        Rows("daily_counts", scope, _daily(manifest, count.rule_version(settings, study), revision)),
         Rows("tweet_matches", scope, matched),
     ]
     with database.transaction(settings) as connection:
 
         def check(before: Marker | None) -> None:
-            statement = "select coalesce(sum(trials), 0) from daily_counts where study = :study and day = :day"
+            # with those left out: whom a study leaves out may well be most of a day
+            statement = "select coalesce(sum(trials + coalesce(excluded, 0)), 0) from daily_counts where study = :study and day = :day"
             held = connection.scalar(sa.text(statement), scope)
             if not force:
-                _refuse_shrunken(held, manifest["trials"], before, new, what=f"counts of {study_name} on {day}")
+                _refuse_shrunken(
+                    held, manifest["trials"] + manifest.get("excluded", 0), before, new, what=f"counts of {study_name} on {day}"
+                )
 
         outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
         if outcome.loaded:
             _remember_area(connection, area)
-            _remember_study(connection, study)
+            _remember_study(settings, connection, study)
         if outcome.changed:
             database.lock(connection, "study", study_name)
             database.drop_markers(connection, "posteriors", study_name, day, until=day)
@@ -259,11 +262,14 @@ def _daily(manifest: Mapping[str, Any], rule_version: str, revision: str) -> lis
     whole = ("trials", "matches", "authors", "retweets")
     columns: dict[str, pa.DataType] = dict.fromkeys(whole, pa.int64())
     columns |= {"coverage": pa.float64(), "coverage_reason": pa.string(), "synthetic": pa.bool_()}
-    columns |= {"basis": pa.string(), "sampled": pa.int64(), "population": pa.int64()}
+    columns |= {"basis": pa.string(), "sampled": pa.int64(), "population": pa.int64(), "excluded": pa.int64()}
+    basis = manifest.get("basis", "tweets")
     row = (
         *(manifest[name] for name in whole),
         *(manifest["coverage"], manifest["coverage_reason"], bool(manifest["synthetic"])),
-        *(manifest.get("basis", "tweets"), manifest.get("sampled"), manifest.get("population")),
+        *(basis, manifest.get("sampled"), manifest.get("population")),
+        # a study that leaves nobody out does not say so
+        None if basis == "counts" else manifest.get("excluded", 0),
     )
     return _batch({**columns, "rule_version": pa.string(), "revision": pa.string()}, (*row, rule_version, revision))
 
@@ -285,9 +291,9 @@ def _remember_area(connection: sa.Connection, area: Area) -> None:
     )
 
 
-def _remember_study(connection: sa.Connection, study: Study) -> None:
+def _remember_study(settings: Settings, connection: sa.Connection, study: Study) -> None:
     row = {
-        "rule_version": count.rule_version(study),
+        "rule_version": count.rule_version(settings, study),
         "question": study.question,
         "area": study.area,
         "start": study.start,
@@ -299,7 +305,7 @@ def _remember_study(connection: sa.Connection, study: Study) -> None:
     later = {
         "window_days": study.window,
         "author_cap": study.author_cap,
-        "prior_said": study.prior.said if study.prior.pool else None,
+        "prior_said": None if study.prior.plain else study.prior.said,
         "excluded": {"authors": len(study.exclude.authors), "clients": study.exclude.clients} if study.exclude else None,
     }
     # the mode is in the rule's version already, and the rest only where it is set: so studies that are known keep their version

@@ -245,8 +245,10 @@ def _count_reason(settings: Settings, study: Study, partition: Path) -> str:
     others = _others(partition)
     if not others:
         return "not counted yet"
-    if all(_manifest(other).get("rule_version") != count.rule_version(study) for other in others):
-        return "the rule changed"
+    made = [_manifest(other) for other in others]
+    if all(manifest.get("rule_version") != count.rule_version(settings, study) for manifest in made):
+        leaves_out = study.exclude or any("excluded" in manifest for manifest in made)
+        return "the rule, or whom it leaves out, changed" if leaves_out else "the rule changed"
     if study.mode == "counts":
         return "X's counts of it changed"
     return "its tweets changed (box, policy or sources)"

@@ -35,7 +35,7 @@ def version(settings: Settings, study_name: str) -> str:
         # neither policy nor source have a say in what X counts
         place = ("counts", area.name, area.box.csv, area.timezone, sorted(area.places))
     pool = [(mate.name, _weights(mate), mate.start) for mate in pool_mates(settings, study)]
-    return digest(CODE, _weights(study), pool, study.start, place, study.match)
+    return digest(CODE, _weights(study), pool, study.start, place, count.rule_version(settings, study))
 
 
 def _weights(study: Study) -> tuple[object, ...]:
@@ -136,7 +136,7 @@ def _publish(
     changed: list[dict[str, Any]] = []
     marked: list[date] = []
     if stale:
-        rows = _rows(connection, study, mates, counts, stale, version_)
+        rows = _rows(settings, connection, study, mates, counts, stale, version_)
         changed = [row for row in rows if estimates.values(published.get(row["day"])) != row]
         progress(0.5, f"{study.name}: {len(changed)} of {len(rows)} rows change")
         if changed:
@@ -158,6 +158,7 @@ def _inputs(day: date, own: Mapping[date, counted.Day], mates: list[Mapping[date
 
 
 def _rows(
+    settings: Settings,
     connection: sa.Connection,
     study: Study,
     mates: list[Study],
@@ -173,7 +174,7 @@ def _rows(
         evenings = (at - np.timedelta64(1, "D")).astype("datetime64[D]")
         known = [(method(mate), counted.arrays(connection, mate, _up_to(counts[mate.name], targets[-1]))) for mate in mates]
         priors = estimates.pooled_priors(how, at, [estimates.effective(*mate, evenings) for mate in known])
-    return estimates.rows(how, own, targets, priors, rule_version=count.rule_version(study), revision=version_)
+    return estimates.rows(how, own, targets, priors, rule_version=count.rule_version(settings, study), revision=version_)
 
 
 def _up_to(days: Mapping[date, counted.Day], last: date) -> dict[date, counted.Day]:

@@ -26,6 +26,8 @@ _PRIOR_WANTED: Final = (
     ' or { pool = "traffic" }'
 )
 
+_POOL_WANTED: Final = "the pool's name: lower-case letters, digits and hyphens, such as traffic"
+
 
 class Prior(Table):
     """What is believed before the first tweet, in one of three ways; with `pool`, that until other studies tell more."""
@@ -37,7 +39,7 @@ class Prior(Table):
     lower: float | None = Field(None, description="a share above 0")
     upper: float | None = Field(None, description="a share below 1")
     sure: float = Field(0.9, gt=0, lt=1, description="how sure that the share lies between lower and upper: above 0, below 1, such as 0.9")
-    pool: str | None = Field(None, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", description="the pool's name, such as traffic")
+    pool: str | None = Field(None, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", description=_POOL_WANTED)
 
     @model_validator(mode="after")
     def _one_form(self) -> Prior:
@@ -46,7 +48,8 @@ class Prior(Table):
             raise ValueError(f"one way to say it, not {' and '.join('/'.join(form) for form in given)}: {_PRIOR_WANTED}")
         # alpha or beta alone leaves the other at 1
         if given and given[0] != _FORMS[0] and (missing := [name for name in given[0][:2] if getattr(self, name) is None]):
-            raise ValueError(f"{' and '.join(missing)} beside the others: {_PRIOR_WANTED}")
+            there = [name for name in given[0] if name in self.model_fields_set]
+            raise ValueError(f"{' and '.join(missing)} beside {' and '.join(there)}: {_PRIOR_WANTED}")
         try:
             _ = self.parameters
         except SettingsError as error:
@@ -69,6 +72,11 @@ class Prior(Table):
         return priors.Prior(self.alpha or 1.0, self.beta or 1.0)
 
     @property
+    def plain(self) -> bool:
+        """Whether it is said by alpha and beta, and learnt from nobody: then these two say all of it."""
+        return self.mean is None and self.lower is None and self.pool is None
+
+    @property
     def said(self) -> str:
         """As a person would say it."""
         if self.mean is not None:
@@ -83,8 +91,12 @@ class Prior(Table):
 class Exclude(Table):
     """Whose tweets are neither trials nor matches."""
 
+    # people's ids: neither printed (repr) nor dumped (exclude), and refusals do not show them
     authors: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
-        (), description='a list of users\' ids, such as ["783214"], or of the keys that author_counts shows'
+        (),
+        repr=False,
+        exclude=True,
+        description='a list of users\' ids, in quotes, such as ["783214"], or of the keys that the table author_counts shows',
     )
     clients: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         (), description='a list of programs that tweets are sent with, such as ["TweetMyJOBS"]'
@@ -93,10 +105,19 @@ class Exclude(Table):
     @field_validator("authors")
     @classmethod
     def _ids_or_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"[0-9]{1,20}|[0-9a-f]{32}", author) for author in value):
-            raise ValueError(
-                'a list of ids (digits, in quotes) or keys (32 characters, 0-9 and a-f), such as ["783214"]; @names change hands'
-            )
+        for number, author in enumerate(value, 1):
+            if not re.fullmatch(r"[1-9][0-9]{0,19}|[0-9a-f]{32}", author):
+                raise ValueError(
+                    'a list of ids (digits, in quotes) or keys (32 characters, 0-9 and a-f), such as ["783214"];'
+                    f" the author at place {number} is neither (@names change hands)"
+                )
+        return value
+
+    @field_validator("clients")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(client.strip() for client in value):
+            raise ValueError('a list of programs with a name each, such as ["TweetMyJOBS"]')
         return value
 
     def __bool__(self) -> bool:
@@ -148,7 +169,7 @@ class Study(Table):
     @classmethod
     def _one_way_to_forget(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value is not None and info.data.get("forget") == "auto":
-            raise ValueError('window, or forget = "auto": each says which days count')
+            raise ValueError('no such line beside forget = "auto": each says which days count')
         return value
 
     @field_validator("author_cap", "exclude")

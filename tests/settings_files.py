@@ -4,6 +4,8 @@ import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.settings import (
+    AlarmSettings,
+    ContentSettings,
     DatabaseSettings,
     ImportSettings,
     LoadSettings,
@@ -12,7 +14,15 @@ from pipeline.settings import (
     read,
 )
 
-SECTIONS = {"x": XSettings, "database": DatabaseSettings, "import": ImportSettings, "load": LoadSettings, "sandbox": SandboxSettings}
+SECTIONS = {
+    "x": XSettings,
+    "database": DatabaseSettings,
+    "import": ImportSettings,
+    "load": LoadSettings,
+    "content": ContentSettings,
+    "alarms": AlarmSettings,
+    "sandbox": SandboxSettings,
+}
 
 AREAS = """
 [london]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.figures import exact, nights, real, shared
+from benchmarks.figures.exact import greater
 from pipeline.errors import InvalidCounts
-from pipeline.stats import beta, compare
+from pipeline.stats import compare
 from pipeline.stats.compare import Sharing
-from tests.test_alarms import real
-from tests.test_beta import cdf, log_beta
 
 # not wired into the chain yet
 pytestmark = pytest.mark.slow
 
-SIZES = (0.05, 0.5, 1.0, 2.0, 30.0, 1e6)
 EXACT = 1e-9
-LARGEST_WHOLE = 30
 
 PARAMETER = st.floats(0.05, 1e6)
 
@@ -33,30 +30,6 @@ PARAMETER = st.floats(0.05, 1e6)
 def _thirty_digits() -> object:
     with mpmath.workdps(30):
         yield
-
-
-def greater(a: float, b: float, c: float, d: float, *, largest: float = LARGEST_WHOLE) -> mpmath.mpf | None:
-    """P(Beta(a, b) > Beta(c, d)), exact where one parameter is a whole number up to `largest`: a finite sum; else None."""
-    if d.is_integer() and d <= largest:
-        return _sum(c, d, a, b)
-    if c.is_integer() and c <= largest:
-        return 1 - _sum(d, c, b, a)
-    if b.is_integer() and b <= largest:
-        return 1 - _sum(a, b, c, d)
-    if a.is_integer() and a <= largest:
-        return _sum(b, a, d, c)
-    return None
-
-
-def _sum(a: float, whole: float, c: float, d: float) -> mpmath.mpf:
-    """P(Beta(a, whole) < Beta(c, d)): I_x(a, n) = x^a sum over i < n of (a)_i / i! (1 - x)^i (DLMF 8.17.9), integrated term by term."""
-    a, c, d = mpmath.mpf(a), mpmath.mpf(c), mpmath.mpf(d)
-    term = mpmath.exp(log_beta(c + a, d) - log_beta(c, d))
-    total = mpmath.mpf(0)
-    for i in range(int(whole)):
-        total += term
-        term *= (a + i) * (d + i) / ((i + 1) * (c + a + d + i))
-    return total
 
 
 def found(a: float, b: float, c: float, d: float, **more: float) -> float:
@@ -82,11 +55,10 @@ def _by_quadrature(a: float, b: float, c: float, d: float, shift: float = 0.0) -
 
 
 def test_probability_greater_is_exact() -> None:
-    """Every 4th of all pairs of shapes from 0.05 to 1e6 of which one parameter is a small whole number: within 1e-9."""
-    pairs = [shape for shape in itertools.product(SIZES, repeat=4) if any(value in (1.0, 2.0, 30.0) for value in shape)][::4]
-    worst = max(abs(found(*shape) - greater(*shape)) for shape in pairs)
-    print(f"P(A > B), {len(pairs)} pairs: farthest from mpmath {float(worst):.1e}")
-    assert worst < EXACT
+    """Shapes from 0.05 to 1e6, and posteriors after n = 0, k = 0, k = n and a million tweets on both sides: within 1e-9."""
+    shapes = exact.pairs()
+    assert (40_001.0, 960_001.0, 40_001.0, 960_001.0) in shapes
+    assert exact.compared().error < EXACT
 
 
 @pytest.mark.slow
@@ -111,22 +83,11 @@ def test_one_is_greater_or_the_other(a: float, b: float, c: float, d: float, cor
     assert found(d, c, b, a, correlation=correlation) == pytest.approx(forth, abs=1e-10)
 
 
-def test_probability_above_and_moments_are_exact_on_the_grid() -> None:
-    """P(p > t), mean, mode and variance after n = 0, k = 0, k = n and a million counts, from three priors: within 1e-9."""
-    cases = [(0, 0), (1, 0), (1, 1), (20, 0), (20, 20), (500, 37), (1_000_000, 0), (1_000_000, 1_000_000), (1_000_000, 40_000)]
-    worst = mpmath.mpf(0)
-    for (a0, b0), (n, k) in itertools.product([(1.0, 1.0), (0.5, 0.5), (0.05, 9.0)], cases):
-        alpha, beta_ = (float(value) for value in beta.update(a0, b0, n, k))
-        a, b = mpmath.mpf(alpha), mpmath.mpf(beta_)
-        m = a / (a + b)
-        sd = mpmath.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)))
-        for t in {0.0, 1e-12, 0.01, 0.04, 0.5, float(m), float(min(m + sd, 1)), float(max(m - sd, m / 9)), 1.0}:
-            worst = max(worst, abs(float(compare.probability_above(alpha, beta_, t)) - (1 - cdf(alpha, beta_, mpmath.mpf(t)))))
-        worst = max(worst, abs(float(beta.mean(alpha, beta_)) - m), abs(float(beta.variance(alpha, beta_)) - sd**2))
-        if a > 1 and b > 1:
-            worst = max(worst, abs(float(beta.mode(alpha, beta_)) - (a - 1) / (a + b - 2)))
-    print(f"P(p > t), moments: farthest from mpmath {float(worst):.1e}")
-    assert worst < EXACT
+def test_probability_above_is_exact_on_the_grid() -> None:
+    """P(p > t), t from 0 to 1 and about the mean, of every shape of the grid: within 1e-9."""
+    worst = exact.above()
+    assert worst.cases > 500
+    assert worst.error < EXACT
 
 
 def test_the_interval_of_the_difference_is_exact() -> None:
@@ -192,55 +153,21 @@ def test_what_cannot_be_known_is_said() -> None:
     assert (against.lower, against.upper) == pytest.approx(blind.widest, abs=1e-3)
 
 
-def posterior(trials: np.ndarray, matches: np.ndarray) -> tuple[float, float, float]:
-    """Beta(1, 1) after the counts scaled by the author design effect of facts/statistics.md; and the prior's weight."""
-    n, k, m = trials.sum(), matches.sum(), (trials > 0).sum()
-    p = k / n
-    effect = max(1.0, m / (m - 1) * ((matches - p * trials) ** 2).sum() / n / (p * (1 - p)))
-    return 1 + k / effect, 1 + (n - k) / effect, 2 * effect / n
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["two rules", "two periods"])
+@pytest.mark.parametrize("kind", shared.KINDS)
 def test_intervals_cover_where_authors_are_shared(kind: str) -> None:
     """1,000 worlds of heavy-tailed authors: 95 % of the intervals of the difference hold the true one; as if independent, not."""
-    chance = np.random.default_rng(7)
-    held = {"shared": 0, "independent": 0}
-    worlds, authors = 1000, 600
-    for _ in range(worlds):
-        trials = np.minimum(1 + chance.pareto(1.3, (2, authors)).astype(int), 60)
-        habit = chance.beta(0.4, 1.6, authors)
-        if kind == "two rules":
-            # the same tweets; the second rule finds three quarters of what the first finds, and a tenth of the rest
-            trials[1] = trials[0]
-            first = chance.binomial(trials[0], habit)
-            matches = np.array([first, chance.binomial(first, 0.75) + chance.binomial(trials[0] - first, 0.1)])
-            truth = 0.2 - (0.2 * 0.75 + 0.8 * 0.1)
-        else:
-            # eight of nine authors come back, with their habits, and those who wrote much do so again
-            trials[1] = np.maximum(1, trials[0] + chance.integers(-1, 2, authors))
-            trials[0, :60], trials[1, 60:120] = 0, 0
-            matches, truth = chance.binomial(trials, habit), 0.0
-        (a, b, weight_a), (c, d, weight_b) = (posterior(n, k) for n, k in zip(trials, matches, strict=True))
-        sharing = compare.sharing(
-            trials_a=trials[0], matches_a=matches[0], trials_b=trials[1], matches_b=matches[1],
-            prior_weight_a=weight_a, prior_weight_b=weight_b,
-        )  # fmt: skip
-        for how, correlation in (("shared", sharing.correlation), ("independent", 0.0)):
-            assert correlation is not None
-            # the true difference is inside the central interval exactly if both tails beyond it are above 2.5 %
-            held[how] += 0.025 < compare._exceeds(compare._Pair(a, b, c, d, correlation), truth) < 0.975
-    shares = {how: 100 * number / worlds for how, number in held.items()}
-    print(f"{kind}: {shares['shared']:.1f} % of {worlds} intervals hold; as if independent {shares['independent']:.1f} %")
-    assert 0.93 * worlds <= held["shared"] <= 0.97 * worlds
-    assert held["independent"] > 0.97 * worlds
+    bound, independent = shared.held(kind)
+    print(f"{kind}: {bound:.1%} of {shared.WORLDS} intervals hold; as if independent {independent:.1%}")
+    assert 0.93 <= bound <= 0.97
+    assert independent > 0.97
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", ["v1.1-track-2016", "v1.1-stream-riverside"])
 def test_real_authors_split_in_two_are_told_apart_as_often_as_they_should(shared_data: Path, folder: str) -> None:
     """Eight predicates, 100 times each: every post of an author goes to one of two sides by chance; nothing differs, nominal 5 %."""
-    authors, _, predicates = real(shared_data / folder)
+    authors, _, predicates = nights.columns(real.posts(shared_data / folder))
     chance, number = np.random.default_rng(11), int(authors.max()) + 1
     apart: dict[str, list[int]] = {name: [0, 0] for name in predicates}
     for name, matches in predicates.items():
@@ -248,7 +175,7 @@ def test_real_authors_split_in_two_are_told_apart_as_often_as_they_should(shared
             side = chance.random(authors.size) < 0.5
             trials = np.array([np.bincount(authors[part], minlength=number) for part in (side, ~side)])
             found = np.array([np.bincount(authors[part], matches[part], minlength=number) for part in (side, ~side)])
-            (a, b, weight_a), (c, d, weight_b) = (posterior(n, k) for n, k in zip(trials, found, strict=True))
+            (a, b, weight_a), (c, d, weight_b) = (shared.posterior(n, k) for n, k in zip(trials, found, strict=True))
             sharing = compare.sharing(
                 trials_a=trials[0], matches_a=found[0], trials_b=trials[1], matches_b=found[1],
                 prior_weight_a=weight_a, prior_weight_b=weight_b,
@@ -258,12 +185,12 @@ def test_real_authors_split_in_two_are_told_apart_as_often_as_they_should(shared
                 apart[name][which] += not 0.025 < compare.probability_greater(
                     alpha_a=a, beta_a=b, alpha_b=c, beta_b=d, correlation=correlation
                 ) < 0.975  # fmt: skip
-    shared, independent = np.mean(list(apart.values()), axis=0)
+    bound, independent = np.mean(list(apart.values()), axis=0)
     print(
-        f"{folder}: {shared:.1f} % told apart, {independent:.1f} % as if independent; "
+        f"{folder}: {bound:.1f} % told apart, {independent:.1f} % as if independent; "
         + ", ".join(f"{k} {v[0]} %" for k, v in apart.items())
     )
-    assert 3 <= shared <= 7
+    assert 3 <= bound <= 7
     assert independent < 3
 
 

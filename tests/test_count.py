@@ -192,7 +192,7 @@ def test_a_day_is_counted_into_a_partition(settings: Settings) -> None:
     assert (manifest["coverage"], manifest["coverage_reason"], manifest["synthetic"]) == (0.25, "the archive ends at noon", False)
     assert pq.read_schema(folder / "authors.parquet").equals(AUTHOR_COUNTS)
     assert pq.read_table(folder / "matches.parquet").num_rows == manifest["matches"] > 0
-    assert manifest["rule_version"] == count.rule_version(settings.study("traffic"))
+    assert manifest["rule_version"] == count.rule_version(settings, settings.study("traffic"))
 
 
 def test_counts_of_a_sample_say_of_how_much(settings: Settings) -> None:

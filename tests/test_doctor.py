@@ -198,6 +198,17 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
         "settings",
         "[one] match",
     ),
+    "an author who is no id": (
+        lambda it: it.write(studies=STUDIES + 'exclude = { authors = ["@someone"] }\n'),
+        "settings",
+        "the author at place 1 is neither",
+    ),
+    "one way too many to say a prior": (
+        lambda it: it.write(studies=STUDIES.replace("alpha = 1.0, beta", "mean = 0.1, beta")),
+        "settings",
+        "[water] prior: got {'mean': 0.1, 'beta': 9.0}",
+    ),
+    "a webhook that is none": (lambda it: it.environ.update(GEOBETA_WEBHOOK_URL="hooks"), "settings", "GEOBETA_WEBHOOK_URL"),
     "a token with a blank": (lambda it: it.environ.update(X_BEARER_TOKEN="Bearer abc"), "settings", "X_BEARER_TOKEN"),
     "a sample without counts": (
         lambda it: it.write(areas=AREAS + "sample = { posts = 500 }\n", settings="[x]\nask_counts = false\n"),

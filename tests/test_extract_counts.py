@@ -171,7 +171,7 @@ def test_counts_are_x_s_with_authors_unknown(sandboxed: Callable[..., Settings])
     assert pq.read_table(folder / "authors.parquet").to_pylist() == authors
     assert pq.read_table(folder / "matches.parquet").num_rows == 0
     counted = settings.study("london-all")
-    assert count.rule_version(counted) != count.rule_version(counted.model_copy(update={"mode": "tweets"}))
+    assert count.rule_version(settings, counted) != count.rule_version(settings, counted.model_copy(update={"mode": "tweets"}))
 
 
 def test_what_is_there_is_not_asked_for_again(sandboxed: Callable[..., Settings]) -> None:

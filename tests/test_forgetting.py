@@ -9,56 +9,30 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.figures import days
+from benchmarks.figures.days import FIRST, chosen, replay
 from pipeline.errors import InvalidCounts
-from pipeline.stats import beta
-from pipeline.stats.forgetting import CANDIDATES, Forgetting, choose_forget, days_to_adapt, days_to_cover
+from pipeline.stats.forgetting import CANDIDATES, choose_forget, days_to_adapt, days_to_cover
 from pipeline.stats.sequence import posterior_sequence
 
 # not wired into the chain yet
 pytestmark = pytest.mark.slow
 
-FIRST = np.datetime64("2026-11-01")
 
-
-def days(*offsets: int) -> np.ndarray:
+def dates(*offsets: int) -> np.ndarray:
     """Days by their distance from the first."""
     return FIRST + np.array(offsets)
 
 
-def chosen(trials: Any, matches: Any, *, effect: Any = 1.0, order: Any = None, at: Any = None, **options: Any) -> Forgetting:
-    """The choice for days in a row, given in any order, at each of them or at `at`."""
-    number = len(trials)
-    order = np.arange(number) if order is None else order
-    return choose_forget(
-        prior_alpha=1.0, prior_beta=1.0, days=FIRST + order, trials=np.asarray(trials)[order], matches=np.asarray(matches)[order],
-        design_effects=np.broadcast_to(effect, number)[order], at=FIRST + np.arange(number) if at is None else FIRST + np.asarray(at),
-        **options,
-    )  # fmt: skip
-
-
-def replay(random: np.random.Generator, shares: np.ndarray, trials: int, effect: float) -> np.ndarray:
-    """Matches of one replay: each day's counts vary `effect` times as binomial ones."""
-    size = (trials - effect) / (effect - 1)
-    return random.binomial(trials, random.beta(shares * size, (1 - shares) * size))
-
-
-def covers(forget: float, matches: np.ndarray, trials: int, effect: float, truth: float) -> bool:
-    """Whether the 95 % interval of the last day's posterior, counts divided by the design effect, holds the truth."""
-    weight = forget ** np.arange(matches.size - 1, -1, -1.0)
-    k, n = (weight * matches).sum() / effect, (weight * trials).sum() / effect
-    lower, upper = beta.central_interval(*beta.update(1, 1, n, k), 0.95)
-    return bool(lower <= truth <= upper)
-
-
 def test_a_window_by_hand() -> None:
     """Days older than the window weigh nothing; inside, the discount still holds; plain sums are of the window as well."""
-    given: dict[str, Any] = {"prior_alpha": 1, "prior_beta": 1, "days": days(3, 0, 1), "trials": [30, 10, 20], "matches": [6, 1, 3]}
-    made = posterior_sequence(**given, forget=1.0, window=3, at=days(1, 3, 5, 6, 9))
+    given: dict[str, Any] = {"prior_alpha": 1, "prior_beta": 1, "days": dates(3, 0, 1), "trials": [30, 10, 20], "matches": [6, 1, 3]}
+    made = posterior_sequence(**given, forget=1.0, window=3, at=dates(1, 3, 5, 6, 9))
     np.testing.assert_array_equal(made.alpha, [1 + 4, 1 + 9, 1 + 6, 1, 1])
     np.testing.assert_array_equal(made.beta, [1 + 26, 1 + 41, 1 + 24, 1, 1])
     np.testing.assert_array_equal(made.trials, [30, 50, 30, 0, 0])
     np.testing.assert_array_equal(made.days_counted, [2, 2, 1, 0, 0])
-    faded = posterior_sequence(**given, forget=0.5, window=3, at=days(3))
+    faded = posterior_sequence(**given, forget=0.5, window=3, at=dates(3))
     assert faded.alpha.tolist() == [1 + 6 + 3 / 4]
     with pytest.raises(InvalidCounts, match="window is 0"):
         posterior_sequence(**given, forget=1.0, window=0, at=FIRST)
@@ -96,49 +70,27 @@ def test_a_choice_depends_on_its_own_past_alone_and_on_no_order() -> None:
 @pytest.mark.slow
 def test_nothing_is_lost_where_nothing_drifts() -> None:
     """400 studies of 120 steady days: "auto" ever forgets in at most 5 % of them, and keeps at least 95 % of the precision."""
-    random = np.random.default_rng(6)
-    ever, kept = [], []
-    for _ in range(400):
-        effect = float(random.choice([1.01, 2.0, 6.0]))
-        trials = int(random.choice([60, 400, 2000]))
-        matches = replay(random, np.full(120, random.choice([0.02, 0.1, 0.4])), trials, effect)
-        forget = chosen(np.full(120, trials), matches, effect=effect).forget
-        ever.append((forget < 1).any())
-        # on every day, not only on the last: effective days beside all days
-        kept.append(np.mean([(value ** np.arange(day + 1)).sum() / (day + 1) for day, value in enumerate(forget.tolist())]))
-    print(f"\nno drift: auto ever forgets in {np.mean(ever):.1%} of studies; precision kept {np.mean(kept):.1%}")
-    assert np.mean(ever) <= 0.05
-    assert np.mean(kept) >= 0.95
-
-
-#: Before and after the step, tweets a day, design effect.
-STEPS = [(0.10, 0.13, 400, 2.0), (0.10, 0.15, 400, 2.0), (0.10, 0.20, 400, 2.0), (0.30, 0.20, 150, 1.5), (0.05, 0.07, 2000, 6.0)]
+    ever, kept = days.without_drift()
+    print(f"\nno drift: auto ever forgets in {ever:.1%} of studies; precision kept {kept:.1%}")
+    assert ever <= 0.05
+    assert kept >= 0.95
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("before", "after", "trials", "effect"), STEPS)
+@pytest.mark.parametrize(("before", "after", "trials", "effect"), days.STEPS)
 def test_after_a_step_the_new_share_is_covered_when_the_closed_form_says(before: float, after: float, trials: int, effect: float) -> None:
     """60 steady days, a step: from the day on that the closed form gives for 90 %, at least 90 % of 200 replays cover the new share."""
-    random = np.random.default_rng(7)
-    predicted = days_to_adapt(
-        shift=after - before, share=after, daily_trials=trials, steady_days=60, design_effect=effect, chance=0.9
-    )  # fmt: skip
-    assert predicted < 60
-    last = int(predicted) + 5
-    shares = np.where(np.arange(60 + last) < 60, before, after)
-    covered, always = np.zeros(last), np.zeros(last)
-    for _ in range(200):
-        matches = replay(random, shares, trials, effect)
-        forget = chosen(np.full(60 + last, trials), matches, effect=effect).forget
-        for day in range(last):
-            covered[day] += covers(float(forget[60 + day]), matches[: 61 + day], trials, effect, after) / 200
-            always[day] += covers(1.0, matches[: 61 + day], trials, effect, after) / 200
-    measured = int(np.argmax(covered >= 0.9)) + 1
+    step = days.after_step(before, after, trials, effect)
+    day = step.predicted - 1
     print(
-        f"\n{before:.2f} to {after:.2f}, {trials} a day, D = {effect}: closed form {predicted:.0f} days, measured 90 % after {measured};"
-        f" covered then {covered[int(predicted) - 1]:.0%} (forgetting nothing {always[int(predicted) - 1]:.0%})"
+        f"\n{before:.2f} to {after:.2f}, {trials} a day, D = {effect}: closed form {step.predicted} days, measured 90 % after"
+        f" {step.measured}; covered then {step.covered[day]:.0%} (forgetting nothing {step.always[day]:.0%})"
     )
-    assert (covered[int(predicted) - 1 :] >= 0.9).all(), covered
+    assert step.predicted < 60
+    assert step.covered.size > step.predicted
+    assert (step.covered[day:] >= 0.9).all(), step.covered
+    # without it the test would say nothing of forgetting
+    assert step.always[day] < 0.5
 
 
 def test_the_days_that_a_discount_takes() -> None:
@@ -158,7 +110,7 @@ def test_the_days_that_a_discount_takes() -> None:
     ("spoiled", "said"),
     [
         ({"matches": [1, 11]}, "11 matches of 10 trials"),
-        ({"days": days(0, 0)}, "given twice"),
+        ({"days": dates(0, 0)}, "given twice"),
         ({"design_effects": [1.0, 0.9]}, "at least 1"),
         ({"design_effects": [1.0, np.nan]}, "at least 1"),
         ({"candidates": (0.9, 1.0)}, "falling order"),
@@ -170,8 +122,8 @@ def test_the_days_that_a_discount_takes() -> None:
 def test_what_cannot_be_is_refused(spoiled: dict[str, Any], said: str) -> None:
     """One valid call, one argument spoiled."""
     valid: dict[str, Any] = {
-        "prior_alpha": 1.0, "prior_beta": 1.0, "days": days(0, 1), "trials": [10, 10], "matches": [1, 2],
-        "design_effects": 1.0, "at": days(1), "candidates": CANDIDATES, "doubt": 0.05,
+        "prior_alpha": 1.0, "prior_beta": 1.0, "days": dates(0, 1), "trials": [10, 10], "matches": [1, 2],
+        "design_effects": 1.0, "at": dates(1), "candidates": CANDIDATES, "doubt": 0.05,
     }  # fmt: skip
     assert choose_forget(**valid).forget.tolist() == [1.0]
     with pytest.raises(InvalidCounts, match=said):

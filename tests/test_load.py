@@ -21,7 +21,7 @@ from pipeline import clean, count, database, ledger, load, posterior
 from pipeline.database import Marker
 from pipeline.errors import InvalidCounts, LoadMismatch, MissingData, SuspiciousExtract
 from pipeline.settings import Settings
-from tests.conftest import AREAS
+from tests.conftest import AREAS, STUDIES
 from tests.partitions import make_hours, make_tweet, write_counts, write_tweets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -225,7 +225,7 @@ def test_a_day_of_counts_is_loaded_with_authors_matches_and_the_study(settings: 
     assert load.counts(settings, "traffic", day(5)) == 3
     assert is_loaded(settings, "counts", "traffic")
     study = settings.study("traffic")
-    versions = (count.rule_version(study), count.revision(settings, "traffic", day(5)))
+    versions = (count.rule_version(settings, study), count.revision(settings, "traffic", day(5)))
     columns = "trials, matches, authors, retweets, coverage, coverage_reason, rule_version, revision"
     assert query(settings, f"select {columns} from daily_counts") == [(9, 3, 2, 2, None, "unknown", *versions)]
     assert query(settings, "select author_key, trials, matches from author_counts order by 1") == [
@@ -236,6 +236,37 @@ def test_a_day_of_counts_is_loaded_with_authors_matches_and_the_study(settings: 
     assert query(settings, "select count(*), min(rule) from tweet_matches") == [(3, "tráfico")]
     assert query(settings, "select study, question, start, match, prior_alpha from studies") == [
         ("traffic", study.question, study.start, study.match, 1.0)
+    ]
+
+
+def test_every_version_of_a_study_is_remembered_as_it_was_said(make_settings: Callable[..., Settings]) -> None:
+    """Prior, window, cap, and whom it leaves out (authors by their number alone); said again, it is the same version."""
+    lines = (
+        "",
+        "prior = { alpha = 1, beta = 1 }",
+        "prior = { mean = 0.5, strength = 2 }",
+        'prior = { lower = 0.01, upper = 0.05 }\nforget = "auto"',
+        'prior = { pool = "traffic" }\nwindow = 28',
+        'author_cap = 20\nexclude = { authors = ["783214"], clients = ["Robot"] }',
+        'author_cap = 20\nexclude = { authors = ["783215"], clients = ["Robot"] }',
+    )
+    for line in (*lines, lines[0]):
+        settings = make_settings(studies=STUDIES.replace("\n[water]", f"{line}\n\n[water]"))
+        write_counts(settings, "traffic", day(5), {KEYS[0]: (3, 1)})
+        query(settings, "delete from partitions where dataset = 'counts' returning 1")
+        load.counts(settings, "traffic", day(5))
+    plain, out = "alpha 1, beta 1", {"authors": 1, "clients": ["Robot"]}
+    assert query(settings, "select prior_said, forget, window_days, author_cap, excluded from studies order by first_seen") == [
+        (plain, 1.0, None, None, None),
+        ("50 % expected, worth 2 tweets", 1.0, None, None, None),
+        ("90 % sure: 1 % to 5 %", None, None, None, None),
+        (f"learnt from the pool traffic; until that says something, {plain}", 1.0, 28, None, None),
+        (plain, 1.0, None, 20, out),
+        (plain, 1.0, None, 20, out),
+    ]
+    # as before any of this could be said
+    assert query(settings, "select version from studies where forget = 1 and author_cap is null and prior_said = :plain", plain=plain) == [
+        ("b4ae43f46e73",)
     ]
 
 

@@ -13,7 +13,7 @@ import sqlalchemy
 from pipeline import database, plan
 from pipeline.report import page
 from pipeline.settings import Settings
-from pipeline.study import Prior
+from pipeline.study import Exclude, Prior
 from tests.conftest import STUDIES
 from tests.report_days import LAST, SMALL, days_up_to, run_stages
 
@@ -128,6 +128,9 @@ def test_after_a_run_nothing_is_left_and_each_change_re_runs_what_depends_on_it(
     assert tasks(rule) == {("CountMatches", "water"), ("LoadCounts", "water"), ("UpdatePosterior", "water"), ("BuildReport", "")}
     earlier = [step.day for step in plan.steps(with_water(match={"words": ["lluvia"]}), LAST, LAST, now=NOW) if step.task == "CountMatches"]
     assert earlier == days_up_to(LAST, 2)
+    without = told(with_water(exclude=Exclude(clients=("Made-Up Bot",))))
+    assert ("CountMatches", "water", "the rule, or whom it leaves out, changed") in without
+    assert tasks(without) == tasks(rule)
 
     prior = told(with_water(prior=Prior(alpha=2.0, beta=3.0)))
     assert ("UpdatePosterior", "water", "the prior changed") in prior

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import hypothesis
 import numpy as np
@@ -11,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.figures import areas
 from pipeline.errors import InvalidCounts
-from pipeline.stats import beta, pooling
+from pipeline.stats import pooling
 
 # not wired into the chain yet
 pytestmark = pytest.mark.slow
@@ -99,63 +99,28 @@ def test_what_cannot_be_is_refused() -> None:
         pool([(5, 6), (5, 1), (5, 1)])
 
 
-def worlds(number: int, *, mean: float, spread: float, authors: bool, seed: int) -> Any:
-    """Shares, n and k (effective ones) of 50 areas of 5 to 500 tweets, sizes even on a log scale; `spread` is the areas' sd / mean."""
-    chance = np.random.default_rng(seed)
-    strength = (1 - mean) / (mean * spread**2) - 1
-    sizes = np.round(np.exp(np.linspace(np.log(5), np.log(500), 50))).astype(int)
-    truth = chance.beta(mean * strength, (1 - mean) * strength, (number, 50))
-    if not authors:
-        return truth, np.broadcast_to(sizes, truth.shape).astype(float), chance.binomial(sizes, truth).astype(float)
-    # authors of 3 tweets each whose habits scatter about the area's share: design effect 1 + 2 / 5
-    writers = np.maximum(1, sizes // 3)
-    habits = chance.beta(*(4 * np.repeat(part, writers, axis=1) for part in (truth, 1 - truth)))
-    matches = np.add.reduceat(chance.binomial(3, habits), np.concatenate([[0], np.cumsum(writers)[:-1]]), axis=1)
-    return truth, np.broadcast_to(3 * writers, truth.shape) / 1.4, matches / 1.4
-
-
-def each(n: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """alpha and beta of every area of every world from the others of its world; 1 and 1 where there is no prior."""
-    found = [[area.prior for area in pooling.pool_for_each(trials=n[world], matches=k[world])] for world in range(len(n))]
-    both = np.array([[(1.0, 1.0) if prior is None else (prior.alpha, prior.beta) for prior in row] for row in found])
-    return both[..., 0], both[..., 1]
-
-
-def judged(truth: np.ndarray, n: np.ndarray, k: np.ndarray, alpha: Any, beta_: Any) -> tuple[float, float]:
-    """Root mean squared error of the posterior means, and the share of 95 % intervals that hold the truth."""
-    lower, upper = beta.central_interval(alpha + k, beta_ + n - k, 0.95)
-    error = np.sqrt(((beta.mean(alpha + k, beta_ + n - k) - truth) ** 2).mean())
-    return float(error), float(((lower <= truth) & (truth <= upper)).mean())
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "least"), [(4, 0.92), (5, 0.93), (10, 0.93)])
 def test_a_few_areas_keep_the_promise(number: int, least: float) -> None:
     """4, 5 and 10 areas of 5 to 500 tweets, 300 worlds each: intervals hold with the prior of the others, and it helps."""
     for mean, spread in ((0.03, 0.5), (0.08, 0.5), (0.2, 0.2)):
-        truth, n, k = (
-            part[:, np.linspace(0, 49, number).astype(int)] for part in worlds(300, mean=mean, spread=spread, authors=False, seed=8)
-        )
-        error, cover = judged(truth, n, k, *each(n, k))
-        own, own_cover = judged(truth, n, k, 1.0, 1.0)
-        better = 1 - error / own
-        print(f"{number} areas, {mean:.0%} ± {spread:.0%} of it: error {better:.0%} below, hold {cover:.1%} ({own_cover:.1%})")
-        assert error < 0.8 * own
-        assert least <= cover <= 0.975
+        found = areas.a_few(number, mean=mean, spread=spread)
+        better = 1 - found.pooled / found.own
+        print(f"{number} areas, {mean:.0%} ± {spread:.0%} of it: error {better:.0%} below, hold {found.held:.1%} ({found.own_held:.1%})")
+        assert found.pooled < 0.8 * found.own
+        assert least <= found.held <= 0.975
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("authors", [False, True])
-@pytest.mark.parametrize(("mean", "spread"), [(0.03, 0.5), (0.08, 0.3), (0.08, 0.5), (0.2, 0.3)])
+@pytest.mark.parametrize(("mean", "spread"), areas.KINDS)
 def test_pooling_helps_and_keeps_its_promise(mean: float, spread: float, authors: bool) -> None:
     """Root mean squared error at least 20 % below that of Beta(1, 1), and 95 % intervals that hold in 93 to 97 %."""
-    truth, n, k = worlds(40, mean=mean, spread=spread, authors=authors, seed=5)
-    results = {"own": judged(truth, n, k, 1.0, 1.0), "pooled": judged(truth, n, k, *each(n, k))}
-    plain = np.sqrt(((k / n - truth) ** 2).mean())
-    (own, own_cover), (pooled, cover) = results["own"], results["pooled"]
+    found = areas.gain(*areas.worlds(areas.WORLDS, mean=mean, spread=spread, authors=authors, seed=5))
     print(
-        f"areas {100 * mean:g} % ± {100 * spread:g} % of it{', authors' if authors else ''}: error {1 - pooled / own:.0%} below Beta(1, 1),"
-        f" {1 - pooled / plain:.0%} below k / n; 95 % intervals hold in {cover:.1%} (unpooled {own_cover:.1%})"
+        f"areas {100 * mean:g} % ± {100 * spread:g} % of it{', authors' if authors else ''}: error {1 - found.pooled / found.own:.0%} below"
+        f" Beta(1, 1), {1 - found.pooled / found.plain:.0%} below k / n; 95 % intervals hold in {found.held:.1%}"
+        f" (unpooled {found.own_held:.1%})"
     )
-    assert pooled < 0.8 * min(own, plain)
-    assert 0.93 <= cover <= 0.97
+    assert found.pooled < 0.8 * min(found.own, found.plain)
+    assert 0.93 <= found.held <= 0.97

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
-import mpmath
 import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.figures import days, exact
 from pipeline.errors import InvalidCounts
 from pipeline.stats import predictive
-
-SIZES = (0.05, 0.5, 1.0, 2.0, 30.5, 1e6)
-TRIALS = (0, 1, 7, 1000, 10**6)
-
-
-def reference(n: int, k: int, a: float, b: float) -> mpmath.mpf:
-    """The mass in 40 digits, by log-gammas."""
-
-    def log_beta(x: Any, y: Any) -> mpmath.mpf:
-        return mpmath.loggamma(x) + mpmath.loggamma(y) - mpmath.loggamma(x + y)
-
-    a, b = mpmath.mpf(a), mpmath.mpf(b)
-    ways = mpmath.loggamma(n + 1) - mpmath.loggamma(k + 1) - mpmath.loggamma(n - k + 1)
-    return mpmath.exp(ways + log_beta(a + k, b + n - k) - log_beta(a, b))
 
 
 def test_masses_are_exact() -> None:
     """Within 1e-9 of mpmath, of the mass itself and of its size, from U-shaped to a million counts, with k = 0, k = n and n = 0."""
-    worst = relative = mpmath.mpf(0)
-    with mpmath.workdps(40):
-        for a, b, n in itertools.product(SIZES, SIZES, TRIALS):
-            matches = sorted({0, min(1, n), n // 3, n // 2, int(n * a / (a + b)), n})
-            got = np.exp(predictive.log_mass(trials=n, matches=matches, alpha=a, beta_=b))
-            for k, value in zip(matches, got.tolist(), strict=True):
-                wanted = reference(n, k, a, b)
-                worst = max(worst, abs(value - wanted))
-                relative = max(relative, abs(value / wanted - 1) if wanted > 1e-290 else mpmath.mpf(0))
-    print(f"\npredictive mass: at most {float(worst):.1e} from mpmath's, at most {float(relative):.1e} of it")
-    assert worst < 1e-9
-    assert relative < 1e-9
+    whole, relative = exact.masses()
+    assert whole.cases > 700
+    assert whole.error < 1e-9
+    assert relative.error < 1e-9
 
 
 @pytest.mark.parametrize(("a", "b", "n"), [(0.3, 0.4, 50), (3.0, 40.0, 999), (300.0, 5e5, 20_000)])
@@ -78,25 +55,17 @@ def test_intervals_are_the_quantiles_of_an_independent_library() -> None:
 @pytest.mark.slow
 def test_what_it_promises_about_tomorrow_holds() -> None:
     """4,000 days drawn from the model with D = 3: the 95 % interval holds 95 %, a little more for whole counts; surprises are uniform."""
-    random = np.random.default_rng(11)
-    a, b, n, effect = 8.0, 72.0, 500, 3.0
-    share = random.beta(a, b, 4000)
-    size = (n - effect) / (effect - 1)  # of the authors' beta: correlation (D - 1) / (n - 1)
-    k = random.binomial(n, random.beta(share * size, (1 - share) * size))
-    made = predictive.predict(alpha=a, beta_=b, trials=n, design_effect=effect)
-    held = np.mean((made.lower <= k / n) & (k / n <= made.upper))
-    naive = predictive.predict(alpha=a, beta_=b, trials=n)
-    low, high = predictive.surprise(trials=n, matches=k, alpha=np.full(4000, a), beta_=b, design_effect=effect)
+    found = days.tomorrow()
+    print(f"\nnext day inside: {found.held:.1%} (without design effect {found.naive:.1%})")
+    print(f"surprise uniform: chi-square p = {found.uniform:.2f}; two-sided below .01: {found.rare:.2%}")
+    assert 0.945 <= found.held <= 0.965
+    assert found.uniform > 0.01
+
+
+def test_the_two_surprises_add_up_to_one() -> None:
+    """As few, and as many: each counts half of the day's own probability."""
+    low, high = predictive.surprise(trials=500, matches=np.arange(501), alpha=np.full(501, 8.0), beta_=72.0, design_effect=3.0)
     np.testing.assert_allclose(low + high, 1, atol=1e-12)
-    print(f"\nnext day inside: {held:.1%} (without design effect {np.mean((naive.lower <= k / n) & (k / n <= naive.upper)):.1%})")
-    assert 0.945 <= held <= 0.965
-    # whole counts jump: the rank is anywhere between the tail without k and the tail with it
-    both = predictive.combined(alpha=a, beta_=b, trials=n, design_effect=effect)
-    jump = np.exp(predictive.log_mass(trials=n, matches=k, alpha=both[0], beta_=both[1]))
-    ranks = low + (random.random(k.size) - 0.5) * jump
-    uniform = stats.chisquare(np.histogram(ranks, bins=20, range=(0, 1))[0]).pvalue
-    print(f"surprise uniform: chi-square p = {uniform:.2f}; two-sided below .01: {np.mean(2 * np.minimum(low, high) < 0.01):.2%}")
-    assert uniform > 0.01
 
 
 def test_surprise_by_hand() -> None:

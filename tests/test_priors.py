@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.figures.exact import cdf
 from pipeline.errors import SettingsError
 from pipeline.stats import beta, priors
 from pipeline.stats.priors import Prior
-from tests.test_beta import cdf
 
 
 @pytest.mark.parametrize(

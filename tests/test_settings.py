@@ -141,9 +141,9 @@ def test_the_samples_say_the_defaults():
 
 def test_every_variable_that_is_read_is_explained():
     """The environment is documented in settings.toml."""
-    source = (ROOT / "pipeline" / "settings.py").read_text(encoding="utf-8")
-    variables = set(re.findall(r'"((?:GEOBETA|X|DATABASE)_[A-Z_]+)"', source))
-    assert len(variables) == 6
+    sources = [(ROOT / "pipeline" / name).read_text(encoding="utf-8") for name in ("settings.py", "environment.py")]
+    variables = set(re.findall(r'"((?:GEOBETA|X|DATABASE)_[A-Z_]+)"', "".join(sources)))
+    assert len(variables) == 8
     explained = (ROOT / "config" / "settings.toml").read_text(encoding="utf-8")
     assert all(f"#   {variable} " in explained for variable in variables)
 
@@ -168,8 +168,9 @@ def test_relative_folders_start_where_the_person_is(configure, tmp_path, monkeyp
 
 def test_an_empty_variable_is_not_set(configure):
     """`X_BEARER_TOKEN=` in a crontab means no token."""
-    found = read(configure(environment={"X_BEARER_TOKEN": " ", "DATABASE_URL": "", "X_BASE_URL": "", "GEOBETA_AUTHOR_KEY": ""}))
+    found = read(configure(environment={**dict.fromkeys(SECRETS, ""), "X_BEARER_TOKEN": " ", "X_BASE_URL": ""}))
     assert (found.bearer_token, found.database_url, found.base_url, found.author_key) == (None, None, None, None)
+    assert (found.webhook_url, found.smtp_url) == (None, None)
     assert found.synthetic
 
 
@@ -184,6 +185,8 @@ SECRETS = {
     "X_BEARER_TOKEN": "marked-token-AAAA",
     "DATABASE_URL": "postgresql://me:marked-password@db.example.org/geobeta",
     "GEOBETA_AUTHOR_KEY": "marked-author-key-0123456789",
+    "GEOBETA_WEBHOOK_URL": "https://hooks.example.org/marked-hook",
+    "GEOBETA_SMTP_URL": "smtp://me:marked-password@mail.example.org:587",
 }
 
 
@@ -197,6 +200,8 @@ def test_secrets_never_show(configure):
     assert found.bearer_token.get_secret_value() == SECRETS["X_BEARER_TOKEN"]
     assert found.database_url.get_secret_value() == SECRETS["DATABASE_URL"]
     assert found.author_key.get_secret_value() == SECRETS["GEOBETA_AUTHOR_KEY"]
+    assert found.webhook_url.get_secret_value() == SECRETS["GEOBETA_WEBHOOK_URL"]
+    assert found.smtp_url.get_secret_value() == SECRETS["GEOBETA_SMTP_URL"]
     assert not found.synthetic
 
 

@@ -87,6 +87,15 @@ SETTING_FAULTS = [
     ("[database]\nbinaries = 5", "[database] binaries", "5", "a folder"),
     ("[import]\nbatch_rows = 0", "[import] batch_rows", "0", "from 1"),
     ("[load]\nraw = 1", "[load] raw", "1", "true or false"),
+    ("[content]\nretention_days = 0", "[content] retention_days", "0", "or no such line: for good"),
+    ("[alarms]\nshare_per_year = 0.05", "[alarms] share_per_year", "0.05", "from 0.1 to 12; 0 for no such alarms"),
+    ("[alarms]\nvolume_per_year = 13", "[alarms] volume_per_year", "13", "from 0.1 to 12"),
+    ("[alarms]\ncoverage_per_year = -1", "[alarms] coverage_per_year", "-1", "0 for no such alarms"),
+    ('[alarms]\nmail_to = "team@example.org"', "[alarms] mail_to", "'team@example.org'", "a list of addresses"),
+    ('[alarms]\nmail_to = ["team@example.org", "team"]', "[alarms] mail_to", "'team'", "a list of addresses"),
+    ('[alarms]\nmail_to = ["a@example.org, b@example.org"]', "[alarms] mail_to", "b@example.org", "a list of addresses"),
+    ('[alarms]\nmail_from = "geobeta"', "[alarms] mail_from", "'geobeta'", "an address"),
+    ("[alarms]\ntimeout_seconds = 0", "[alarms] timeout_seconds", "0", "above 0"),
     ("[sandbox]\nseed = -1", "[sandbox] seed", "-1", "0 or more"),
 ]
 
@@ -133,6 +142,12 @@ def test_a_fault_in_settings_is_told_with_file_key_got_and_wanted(configure, tex
         ("X_BASE_URL", "localhost:8080", "https://"),
         ("X_BASE_URL", "https://user:hunter2hunter2@example.org", "https://"),
         ("GEOBETA_AUTHOR_KEY", "hunter2hunter2", "16 or more"),
+        ("GEOBETA_WEBHOOK_URL", "hooks.example.org/hunter2hunter2", "takes a POST"),
+        ("GEOBETA_WEBHOOK_URL", "https://hooks.example.org:none/hunter2hunter2", "takes a POST"),
+        ("GEOBETA_WEBHOOK_URL", "smtp://hunter2hunter2@example.org", "takes a POST"),
+        ("GEOBETA_SMTP_URL", "https://me:hunter2hunter2@example.org", "smtp://"),
+        ("GEOBETA_SMTP_URL", "smtp://me:hunter2 hunter2@example.org", "smtp://"),
+        ("GEOBETA_SMTP_URL", "smtp://", "smtp://"),
     ],
 )
 def test_a_fault_in_the_environment_is_told_without_the_secret(configure, variable, value, wanted):

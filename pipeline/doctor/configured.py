@@ -16,9 +16,10 @@ from pipeline.complaints import Fault, Faulty
 from pipeline.doctor.finding import Finding, fault, ok, refused, unknown, warning
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
+from pipeline.stats.pooling import FEWEST
 
 #: Variables that geobeta, its tests and its tasks know.
-VARIABLES: Final = ("CONFIG", "DATA", "AUTHOR_KEY", "FORCE", "NIGHT", "KILL_AT", "KILL_FILE")
+VARIABLES: Final = ("CONFIG", "DATA", "AUTHOR_KEY", "WEBHOOK_URL", "SMTP_URL", "FORCE", "NIGHT", "KILL_AT", "KILL_FILE")
 #: What a night's exit code is made of (luigi.cfg); Luigi's own default is 0 for each.
 CODES: Final = ("already_running", "missing_data", "not_run", "task_failed", "scheduling_error", "unhandled_exception")
 LOCAL: Final = ("localhost", "127.0.0.1", "::1")
@@ -91,6 +92,15 @@ def studies(settings: Settings, now: datetime) -> Iterator[Finding]:
                 "a sample is drawn by the counts endpoint's volumes, and [x] ask_counts is false",
                 "set ask_counts = true in settings.toml, or take the line `sample` out of areas.toml",
             )
+    for pool, members in _pools(settings).items():
+        if len(members) <= FEWEST:
+            quiet = False
+            yield warning(
+                f"pool {pool}",
+                f"{len(members)} stud{'y' if len(members) == 1 else 'ies'} ({', '.join(members)}): a prior is learnt from {FEWEST} others"
+                " at least, so each keeps its own",
+                "ask the same in more areas, or take `pool` out of studies.toml",
+            )
     if not settings.studies:
         yield warning("studies", f"{settings.config / 'studies.toml'} has none: a night does nothing", "add one; the sample shows how")
     elif quiet:
@@ -134,3 +144,12 @@ def _number(text: str) -> int | None:
         return int(text)
     except ValueError:
         return None
+
+
+def _pools(settings: Settings) -> dict[str, list[str]]:
+    """The pools of priors, and the studies of each."""
+    found: dict[str, list[str]] = {}
+    for study in settings.studies.values():
+        if study.prior.pool is not None:
+            found.setdefault(study.prior.pool, []).append(study.name)
+    return found

@@ -10,7 +10,7 @@ import psycopg2
 import sqlalchemy as sa
 from psycopg2 import sql
 
-from pipeline import database, redaction, tombstones
+from pipeline import database, exclusion, redaction, tombstones
 from pipeline.purge.pending import Day, Pending
 from pipeline.settings import Settings
 from pipeline.tombstones import Tombstones
@@ -123,17 +123,32 @@ def remove(settings: Settings, found: Found) -> None:
             connection.execute(sa.text("update task_runs set error = :error where run_id = :run"), {"error": error, "run": run_id})
 
 
-#: What was counted of these tweets, by study and author.
-_COUNTED = """
+#: By a client that the study of daily_counts leaves out; each as `tweets` spells it.
+_BY_CLIENT = """exists (
+        select from unnest(cast(:leaving as text[]), cast(:clients as text[])) as left_out (study, client)
+        where (left_out.study, left_out.client) = (daily_counts.study, tweets.client)
+    )"""
+
+#: What was counted of these tweets, by study and author. (Of an author who is left out author_counts has no row to take any from.)
+_COUNTED = f"""
     select asked.study, author_key, count(*) as trials, count(tweet_matches.tweet_id) as matches
     from (select distinct study from studies where area = :area) as asked
     join daily_counts on daily_counts.study = asked.study
     join tweets on tweets.area = :area and tweets.day = daily_counts.day
     left join tweet_matches on (tweet_matches.study, tweet_matches.day, tweet_matches.tweet_id) = (asked.study, tweets.day, tweets.tweet_id)
     where daily_counts.day = :day and daily_counts.basis <> 'counts' and not is_retweet and tweets.tweet_id = any(:ids)
+        and not {_BY_CLIENT}
     group by asked.study, author_key"""
 
 _SUBTRACT = (
+    # first, while author_counts tells whom the study did not leave out
+    f"""update daily_counts set excluded = greatest(0, excluded - (
+        select count(*) from tweets
+        where area = :area and day = :day and not is_retweet and tweet_id = any(:ids) and ({_BY_CLIENT} or not exists (
+            select from author_counts
+            where (study, day) = (daily_counts.study, daily_counts.day) and author_counts.author_key is not distinct from tweets.author_key
+        ))
+    )) where day = :day and excluded > 0 and study in (select study from studies where area = :area)""",
     f"""update author_counts as old set trials = old.trials - gone.trials, matches = old.matches - gone.matches from ({_COUNTED}) as gone
     where old.study = gone.study and old.day = :day and old.author_key is not distinct from gone.author_key
         and old.trials >= gone.trials and old.matches >= gone.matches""",
@@ -155,8 +170,26 @@ _SUBTRACT = (
 
 def _subtract(connection: sa.Connection, given: dict[str, Any]) -> None:
     """Take tweets (area, day, ids) out of their table and out of the counts of every study that counted them."""
+    given = given | _left_out(connection, given)
     for statement in _SUBTRACT:
         connection.execute(sa.text(statement), given)
+
+
+def _left_out(connection: sa.Connection, given: dict[str, Any]) -> dict[str, list[str]]:
+    """Clients that the studies left out when they counted that day, as pairs in two lists. (By the rule of then, not of today.)"""
+    rules = connection.execute(
+        sa.text(
+            "select study, excluded -> 'clients' as clients from studies where area = :area and excluded is not null"
+            " and exists (select from daily_counts where (study, rule_version, day) = (studies.study, studies.rule_version, :day))"
+        ),
+        given,
+    ).all()
+    pairs = {
+        (row.study, client)
+        for row in rules
+        for client in exclusion.spelt(connection, exclusion.without(row.clients), given["area"], [given["day"]])
+    }
+    return {"leaving": [study for study, _ in sorted(pairs)], "clients": [client for _, client in sorted(pairs)]}
 
 
 def wipe(settings: Settings, *, full: bool) -> None:

@@ -6,6 +6,7 @@ forgetting.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ RECENT_DAYS = 28
 #: Two tweets of one author agree so far beyond chance where nothing else is known: the median of fourteen words on two real streams,
 #: .05 for the least and 2 for what robots write (tests/test_split_halves.py prints them).
 TYPICAL_CORRELATION = 0.25
+#: How much less an author of many tweets counts in the correlation of all authors: by the number to this power. 0 is the jackknife's
+#: own weighing, at 1 and more the busiest have hardly a say. From 1/4 to 1/2 intervals hold nearly alike (change it, and run
+#: python -m benchmarks.figures --only coverage halves).
+_EVENED = 1 / 3
 #: How many of the busiest authors `top_weight` sums.
 TOP_AUTHORS = 5
 
@@ -62,34 +67,41 @@ class _Window:
     trials: Floats
     matches: Floats
     copies: Floats
-    #: sum of weight^2 n over the days: what the sampling variance of the weighted sums rests on
-    squares: float
+    #: sum of weight^2 n over the author's days: what the sampling variance of the weighted sums rests on
+    squares: Floats
     latest: Floats
 
 
 def design_effect(
     *, trials: npt.ArrayLike, matches: npt.ArrayLike, copies: npt.ArrayLike = 1.0, squares: npt.ArrayLike | None = None
 ) -> Floats:
-    """Variance of the share by the jackknife over authors, relative to independent tweets; NaN where that is undefined.
+    """How many times wider the variance of the share is than that of independent tweets; NaN where that is undefined.
 
-    With p_(i) the share without author i: V = (m - 1) / m sum (p_(i) - p)^2, D = V / (p (1 - p) squares / n^2). Undefined with no
-    match, no other tweet, or one author. Source: the delete-one-cluster jackknife of a ratio, Wolter, Introduction to Variance
-    Estimation, 2nd ed., chapter 4; the design effect is Kish's, Survey Sampling, section 8.2. It agrees with the linearised
-    m / (m - 1) sum (k_i - p n_i)^2 / n^2 to first order, and is a little larger where one author has much weight, which is where
-    that one is too small (measured: tests/test_split_halves.py).
+    The larger of two. The jackknife over authors: with p_(i) the share without author i, V = (m - 1) / m sum (p_(i) - p)^2 and
+    D = V / (p (1 - p) S / n^2), S being the sum of `squares`. Source: the delete-one-cluster jackknife of a ratio, Wolter,
+    Introduction to Variance Estimation, 2nd ed., chapter 4; the design effect is Kish's, Survey Sampling, section 8.2. It agrees
+    with the linearised m / (m - 1) sum (k_i - p n_i)^2 / n^2 to first order, and is larger where one author has much weight.
+
+    It rests on the few who write most. Where these happen not to match, it is too small just when the share is: of worlds with
+    400 heavy-tailed authors, intervals by the jackknife alone held 89 %. So D is at least what the correlation r of all authors
+    amounts to, 1 + r (B - 1) with B = sum n_i^2 / S the design effect if every author were of one mind, and
+    r = sum v_i ((k_i - p n_i)^2 - p (1 - p) s_i) / sum v_i p (1 - p) (n_i^2 - s_i), v_i = n_i^(-1/3), over authors of two tweets and
+    more: a moment estimator with weights between those of pairs and of authors. Source: Kleinman (1973), JASA 68, for weighted moment
+    estimators; Kish for D from r. Undefined with no match, no other tweet, or one author.
 
     Args:
         trials: shape (..., m): n_i of each author, weighted over the days; authors without trials are no authors.
         matches: k_i, likewise.
         copies: so many authors have these sums.
-        squares: shape (...): sum of weight^2 n over the days; the plain sum of trials where all weights are 1.
+        squares: s_i of each author, the sum of weight^2 n over the days; n_i where all weights are 1.
 
     Raises:
         InvalidCounts: k > n, negative, or not finite.
     """
     n, k = beta.counts(trials, matches)
     number = np.asarray(copies, dtype=np.float64)
-    effect, _ = _jackknife(n, k, number, np.asarray((number * n).sum(axis=-1) if squares is None else squares, dtype=np.float64))
+    own = n if squares is None else np.asarray(squares, dtype=np.float64)
+    effect, _ = _effect(n, k, number, own)
     return effect
 
 
@@ -148,15 +160,13 @@ def author_rows(
     Raises:
         InvalidCounts: k > n, negative or fractional counts, an author twice on a day, a bad discount, window or cap.
     """
-    check_discount(forget, window)
-    table = _table(days, authors, trials, matches, author_cap)
-    wanted = as_days(at)
-    return _gathered(wanted, [_row(table, day, forget, window) for day in wanted])
+    table = author_table(days=days, authors=authors, trials=trials, matches=matches, author_cap=author_cap)
+    return table_rows(table, at=at, forget=forget, window=window)
 
 
 @dataclass(frozen=True)
-class _Table:
-    """Rows sorted by day and author; code -1 is nobody. `names` is the number of authors."""
+class AuthorTable:
+    """Checked rows sorted by day and author, after the cap; code -1 is nobody. `names` is the number of authors."""
 
     days: Days
     codes: npt.NDArray[np.int64]
@@ -165,7 +175,14 @@ class _Table:
     names: int
 
 
-def _table(days: npt.ArrayLike, authors: npt.ArrayLike, trials: npt.ArrayLike, matches: npt.ArrayLike, cap: int | None) -> _Table:
+def author_table(
+    *, days: npt.ArrayLike, authors: npt.ArrayLike, trials: npt.ArrayLike, matches: npt.ArrayLike, author_cap: int | None = None
+) -> AuthorTable:
+    """What `author_rows` makes of its arguments first; by itself for who asks several things of the same table.
+
+    Raises:
+        InvalidCounts: k > n, negative or fractional counts, an author twice on a day, a bad cap.
+    """
     when = as_days(days)
     who = np.atleast_1d(np.asarray(authors))
     if who.shape != when.shape:
@@ -176,12 +193,32 @@ def _table(days: npt.ArrayLike, authors: npt.ArrayLike, trials: npt.ArrayLike, m
     when, codes, n, k = when[order], codes[order], n[order], k[order]
     if ((when[1:] == when[:-1]) & (codes[1:] == codes[:-1])).any():
         raise InvalidCounts("an author is given twice on one day; wanted is one row each", todo="load those days' counts again")
-    if cap is not None:
-        if cap < 1:
-            raise InvalidCounts(f"author_cap is {cap}; wanted is a whole number of at least 1", todo="mend author_cap in studies.toml")
-        over = (codes >= 0) & (n > cap)
-        n, k = np.where(over, float(cap), n), np.where(over, k * (cap / np.maximum(n, 1)), k)
-    return _Table(when, codes, n, k, names)
+    if author_cap is not None:
+        if author_cap < 1:
+            raise InvalidCounts(
+                f"author_cap is {author_cap}; wanted is a whole number of at least 1", todo="mend author_cap in studies.toml"
+            )
+        over = (codes >= 0) & (n > author_cap)
+        # n * (cap / n) may be a rounding above the cap
+        k = np.where(over, np.minimum(k * (author_cap / np.maximum(n, 1)), author_cap), k)
+        n = np.where(over, float(author_cap), n)
+    return AuthorTable(when, codes, n, k, names)
+
+
+def table_rows(table: AuthorTable, *, at: npt.ArrayLike, forget: float = 1.0, window: int | None = None) -> AuthorRows:
+    """`author_rows` of a table made before.
+
+    Raises:
+        InvalidCounts: a bad discount or window.
+    """
+    check_discount(forget, window)
+    wanted = as_days(at)
+    if not wanted.size:
+        return _gathered(wanted, [])
+    distinct, places = np.unique(wanted, return_inverse=True)
+    parts = _running(table, distinct, forget) if window is None else (_window(table, day, forget, window) for day in distinct)
+    rows = [_row(table, day, part, window) for day, part in zip(distinct, parts, strict=True)]
+    return _gathered(wanted, [rows[place] for place in places])
 
 
 def _codes(who: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], int]:
@@ -201,33 +238,85 @@ def _codes(who: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], int]:
     return codes, names.size
 
 
-def _window(table: _Table, last: np.datetime64, forget: float, window: int | None) -> _Window:
-    """The weighted sums of the days up to `last`; only authors that are there, in the order of their names.
+def _running(table: AuthorTable, at: Days, forget: float) -> Iterator[_Window]:
+    """The weighted sums of all days up to each of `at` (sorted), in one pass; only authors that are there, in the order of their names.
 
-    So the sums of one day depend on no author who comes later, to the last bit.
+    Each author's sums are faded when the author comes back, and for the row: so a day costs as much as it has authors. The steps to
+    a row are those of its own past, to the last bit, whatever comes later and whichever rows are asked for.
     """
+    days = np.unique(table.days)
+    starts, ends = (np.searchsorted(table.days, days, side=side) for side in ("left", "right"))
+    # from here on days are numbers, the first is 0
+    when, asked = ((some - (days[0] if days.size else at[0])).astype(np.int64) for some in (days, at))
+    fades = np.power(forget, np.arange(max([0, *when[-1:], *asked[-1:]]) + 1, dtype=np.float64))
+    n, k, squares = (np.zeros(table.names) for _ in range(3))
+    latest = np.full(table.names, -1, dtype=np.int64)
+    lone = table.codes[starts] < 0
+    done = 0
+    for day in asked.tolist():
+        for index in range(done, until := int(np.searchsorted(when, day, side="right"))):
+            start, end = int(starts[index]) + int(lone[index]), int(ends[index])
+            codes = table.codes[start:end]
+            # who was never there has sums of 0, whatever they are faded by
+            fade = fades[when[index] - np.maximum(latest[codes], 0)]
+            n[codes], k[codes] = n[codes] * fade + table.trials[start:end], k[codes] * fade + table.matches[start:end]
+            squares[codes] = squares[codes] * fade * fade + table.trials[start:end]
+            latest[codes] = when[index]
+        done = max(done, until)
+        there = np.flatnonzero(latest >= 0)
+        fade = fades[day - latest[there]]
+        weight = fades[day - when[:until]]
+        own = weight[lone[:until]]
+        nobody = starts[:until][lone[:until]]
+        lonely = own, table.trials[nobody], table.matches[nobody]
+        yield _joined(n[there] * fade, k[there] * fade, squares[there] * fade * fade, fade, lonely)
+
+
+def _window(table: AuthorTable, last: np.datetime64, forget: float, window: int) -> _Window:
+    """The weighted sums of the `window` days up to `last`. Summed anew: a difference of running sums would lose digits."""
     end = int(np.searchsorted(table.days, last, side="right"))
-    start = 0 if window is None else int(np.searchsorted(table.days, last - np.timedelta64(window, "D"), side="right"))
+    start = int(np.searchsorted(table.days, last - np.timedelta64(window, "D"), side="right"))
     codes, n, k = table.codes[start:end], table.trials[start:end], table.matches[start:end]
     weight = np.power(forget, (last - table.days[start:end]).astype(np.float64))
-    known = codes >= 0
-    by_author = [np.bincount(codes[known], (weight * values)[known], minlength=table.names) for values in (n, k)]
+    lone, known = codes < 0, codes >= 0
+    nobody = weight[lone], n[lone], k[lone]
+    sums = (weight * n)[known], (weight * k)[known], (weight * weight * n)[known]
+    if start == end or table.days[start] == table.days[end - 1]:
+        # of one day each author has one row, and they are sorted
+        return _joined(*sums, weight[known], nobody)
+    by_n, by_k, by_squares = (np.bincount(codes[known], values, minlength=table.names).astype(np.float64) for values in sums)
     latest = np.zeros(table.names)
-    np.maximum.at(latest, codes[known], weight[known])
-    there = by_author[0] > 0
-    lone, hits, misses = weight[~known], k[~known], (n - k)[~known]
+    # rows are in the order of days: an author's last one stays
+    latest[codes[known]] = weight[known]
+    there = by_n > 0
+    return _joined(by_n[there], by_k[there], by_squares[there], latest[there], nobody)
+
+
+def _joined(n: Floats, k: Floats, squares: Floats, latest: Floats, nobody: tuple[Floats, Floats, Floats]) -> _Window:
+    """Authors, and after them the tweets without one (their days' weights, trials and matches)."""
+    if n.size and not n.all():
+        # faded to nothing
+        there = n > 0
+        n, k, squares, latest = n[there], k[there], squares[there], latest[there]
+    weight, trials, matches = nobody
     return _Window(
-        trials=np.concatenate([by_author[0][there], lone, lone]),
-        # by_author may exceed the trials by the rounding of their weights
-        matches=np.concatenate([np.minimum(by_author[1], by_author[0])[there], lone, np.zeros_like(lone)]),
-        copies=np.concatenate([np.ones(int(there.sum())), hits, misses]),
-        squares=float((weight * weight * n).sum()),
-        latest=latest[there],
+        trials=np.concatenate([n, weight, weight]),
+        # k may exceed n by the rounding of their weights
+        matches=np.concatenate([np.minimum(k, n), weight, np.zeros_like(weight)]),
+        copies=np.concatenate([np.ones(n.size), matches, trials - matches]),
+        squares=np.concatenate([squares, weight * weight, weight * weight]),
+        latest=latest,
     )
 
 
-def _jackknife(n: Floats, k: Floats, copies: Floats, squares: Floats) -> tuple[Floats, Floats]:
+def _effect(n: Floats, k: Floats, copies: Floats, squares: Floats) -> tuple[Floats, Floats]:
     """The design effect, and what leaving each author out adds to the share."""
+    effect, moved = _jackknife(n, k, copies, (copies * squares).sum(axis=-1))
+    return np.where(np.isnan(effect), np.nan, np.fmax(effect, _by_correlation(n, k, copies, squares))), moved
+
+
+def _jackknife(n: Floats, k: Floats, copies: Floats, squares: Floats) -> tuple[Floats, Floats]:
+    """The design effect by the jackknife, and what leaving each author out adds to the share; `squares` summed over the authors."""
     total, matched = (copies * n).sum(axis=-1, keepdims=True), (copies * k).sum(axis=-1, keepdims=True)
     number = (copies * (n > 0)).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -241,41 +330,61 @@ def _jackknife(n: Floats, k: Floats, copies: Floats, squares: Floats) -> tuple[F
     return np.where(settled, effect, np.nan), moved
 
 
-def _correlation(part: _Window) -> tuple[float, float]:
-    """The correlation within authors, and how far it can be relied on, 0 to 1."""
-    if not part.trials.size:
+def _by_correlation(n: Floats, k: Floats, copies: Floats, squares: Floats) -> Floats:
+    """The design effect by the correlation of all authors; NaN where nobody has two tweets."""
+    share = ((copies * k).sum(axis=-1) / np.maximum((copies * n).sum(axis=-1), 1e-300))[..., np.newaxis]
+    each = share * (1 - share)
+    pairs = n * n - squares
+    # an author's one tweet has no other to agree with (1e-9: rounding); left in, it would only say that such authors match more or less
+    evened = copies * np.power(n, -_EVENED, where=pairs > 1e-9 * n * n, out=np.zeros_like(n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        agree = (evened * ((k - share * n) ** 2 - each * squares)).sum(axis=-1) / (evened * each * pairs).sum(axis=-1)
+        of_one_mind = (copies * n * n).sum(axis=-1) / (copies * squares).sum(axis=-1)
+        effect = 1 + agree * (of_one_mind - 1)
+    return np.where(np.isfinite(effect), effect, np.nan)
+
+
+def _correlation(part: _Window, effect: float) -> tuple[float, float]:
+    """The correlation within authors that a design effect amounts to, and how far it can be relied on, 0 to 1."""
+    if np.isnan(effect):
         return 0.0, 0.0
     with_match = float(part.copies[part.matches > 0].sum())
     with_other = float(part.copies[part.trials - part.matches > 1e-9 * part.trials].sum())
-    effect = float(design_effect(trials=part.trials, matches=part.matches, copies=part.copies, squares=part.squares))
     room = _of_one_mind(part) - 1
-    if np.isnan(effect):
-        return 0.0, 0.0
     own = max(effect - 1, 0.0) / room if room > 1e-9 else 0.0
     return own, min(min(with_match, with_other) / ENOUGH_AUTHORS, 1.0)
 
 
 def _of_one_mind(part: _Window) -> float:
-    return float((part.copies * part.trials * part.trials).sum()) / part.squares if part.squares > 0 else 1.0
+    squares = float((part.copies * part.squares).sum())
+    return float((part.copies * part.trials * part.trials).sum()) / squares if squares > 0 else 1.0
 
 
-def _row(table: _Table, day: np.datetime64, forget: float, window: int | None) -> dict[str, float]:
-    part = _window(table, day, forget, window)
+def _measured(part: _Window) -> tuple[float, Floats]:
+    """The design effect, and what leaving each author out adds to the share."""
+    effect, moved = _effect(part.trials, part.matches, part.copies, part.squares)
+    return float(effect), moved
+
+
+def _row(table: AuthorTable, day: np.datetime64, part: _Window, window: int | None) -> dict[str, float]:
     total, matched = float((part.copies * part.trials).sum()), float((part.copies * part.matches).sum())
     authors = part.latest.size
-    own, sure = _correlation(part)
+    measured, moved = _measured(part)
+    own, sure = _correlation(part, measured)
     if sure < 1:
         recent, known = 0.0, 0.0
         if window is not None:
-            recent, known = _correlation(_window(table, day - np.timedelta64(window, "D"), 1.0, RECENT_DAYS))
+            before = _window(table, day - np.timedelta64(window, "D"), 1.0, RECENT_DAYS)
+            recent, known = _correlation(before, _measured(before)[0])
         own = sure * own + (1 - sure) * (known * min(recent, 1.0) + (1 - known) * TYPICAL_CORRELATION)
-    effect = 1 + own * max(_of_one_mind(part) - 1, 0.0)
+    # where all tweets are without an author they are as many authors, but for the rounding of their weights
+    effect = 1 + own * max(_of_one_mind(part) - 1, 0.0) if authors else 1.0
     row = {"trials": total, "matches": matched, "authors": authors, "design_effect": effect, "borrowed": 1 - sure}
     row |= {"effective_trials": total / effect, "top_weight": np.nan, "without_top": np.nan, "top_influence": np.nan}
     n, k = part.trials[:authors], part.matches[:authors]
     if authors:
-        _, moved = _jackknife(part.trials, part.matches, part.copies, np.asarray(part.squares))
-        row["top_weight"] = float(np.sort(n)[-TOP_AUTHORS:].sum()) / total
+        busiest = np.partition(n, -TOP_AUTHORS)[-TOP_AUTHORS:] if authors > TOP_AUTHORS else n
+        row["top_weight"] = float(np.sort(busiest).sum()) / total
         squared = part.copies * moved * moved
         top = int(np.argmax(np.abs(moved[:authors])))
         if total > n[top]:

@@ -17,7 +17,7 @@ from pipeline.stats.beta import Floats
 from pipeline.stats.priors import Prior
 
 #: Two areas say nothing of how areas differ.
-_FEWEST = 3
+FEWEST = 3
 #: ln(alpha + beta) is sought between these: a prior worth a twentieth of a tweet, and one worth 1e8.
 _WEAKEST, _STRONGEST = math.log(0.05), math.log(1e8)
 _GRID, _STEPS = 24, 60
@@ -64,8 +64,8 @@ def pool(*, trials: npt.ArrayLike, matches: npt.ArrayLike) -> Pooled:
     n, k = n[n > 0], k[n > 0]
     order = np.lexsort((k, n))
     n, k = n[order], k[order]
-    if n.size < _FEWEST:
-        return Pooled(None, n.size, f"{n.size} areas with tweets; a pooled prior needs {_FEWEST}")
+    if n.size < FEWEST:
+        return Pooled(None, n.size, f"{n.size} areas with tweets; a pooled prior needs {FEWEST}")
     total, found = math.fsum(n.tolist()), math.fsum(k.tolist())
     if found == 0 or found == total:
         what = "none" if found == 0 else "all"

@@ -1,8 +1,9 @@
--- Where a day's counts and its tweets come of the same inputs, the trials are the stored tweets without the retweets.
+-- Where a day's counts and its tweets come of the same inputs, the trials and those left out are the stored tweets without the retweets.
 select
     daily_counts.study,
     daily_counts.day,
     daily_counts.trials,
+    daily_counts.excluded,
     stored.trials as stored
 from daily_counts
 join partitions as counts_marker
@@ -16,4 +17,4 @@ cross join lateral (
     from tweets
     where tweets.area = asked.area and tweets.day = daily_counts.day and not tweets.is_retweet
 ) as stored
-where daily_counts.trials <> stored.trials
+where daily_counts.trials + coalesce(daily_counts.excluded, 0) <> stored.trials

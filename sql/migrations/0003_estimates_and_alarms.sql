@@ -1,6 +1,8 @@
 -- Three estimates a study and day, what they rest on, what was expected; studies that forget by themselves; alarms, and who was told.
 
 alter table daily_counts add column excluded bigint;
+-- nobody could be left out before
+update daily_counts set excluded = 0 where basis <> 'counts';
 comment on column daily_counts.excluded is 'Tweets left out because the study excludes their author or client: neither n nor k; null where X counted.';
 
 alter table studies

@@ -63,6 +63,23 @@ def test_a_changed_rule_recounts_that_study_alone(loaded: Installation) -> None:
     assert loaded.query("select days from posteriors where study = 'water' and day = '2026-11-11'") == [(2,)]
 
 
+def test_whom_a_study_leaves_out_recounts_that_study_alone(loaded: Installation) -> None:
+    """The city's robots are taken out of both days' tweets and matches, and counted apart; no request, and no tweet is loaded again."""
+    before_runs, requests = entries(loaded), loaded.requests()
+    before = loaded.query("select day, trials, excluded from daily_counts where study = 'water' order by day")
+    loaded.studies = loaded.studies.replace("beta = 9.0 }", 'beta = 9.0 }\nexclude = { clients = ["made-up bot"] }')
+    loaded.write()
+    assert loaded.nights(START, STOP).returncode == 0
+    study = {"CountMatches": {"water"}, "LoadCounts": {"water"}, "UpdatePosterior": {"water"}}
+    assert {task: names for task, names in ran(loaded, before_runs).items() if task not in ("BuildReport", "Nightly")} == study
+    assert loaded.requests() == requests
+    after = loaded.query("select day, trials + excluded, excluded from daily_counts where study = 'water' order by day")
+    of_robots = "area = 'mexico-city' and client = 'Made-Up Bot' and not is_retweet"
+    robots = loaded.query(f"select day, count(*) from tweets where {of_robots} group by day order by day")
+    assert after == [(day, trials, count) for (day, trials, _), (_, count) in zip(before, robots, strict=True)]
+    assert all(excluded == 0 for _, _, excluded in before)
+
+
 def test_a_changed_prior_republishes_that_posterior_alone(loaded: Installation) -> None:
     """No counting, no loading of counts, no request; the row says the new prior."""
     before_runs, requests = entries(loaded), loaded.requests()
