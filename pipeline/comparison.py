@@ -123,7 +123,7 @@ def _period(settings: Settings, connection: sa.Connection, study: Study, span: t
     how = Method(prior.alpha, prior.beta, 1.0, (days[-1] - first).days + 1, study.author_cap, study.start)
     counts = counted.arrays(connection, study, stored)
     priors = estimates.set_priors(how, np.array(days[-1:], dtype="datetime64[D]"))
-    (row,) = estimates.rows(how, counts, days[-1:], priors, rule_version=count.rule_version(study), revision="")
+    (row,) = estimates.rows(how, counts, days[-1:], priors, rule_version=count.rule_version(settings, study), revision="")
     return Side(study, _span(span), row, dict.fromkeys(days, 1.0))
 
 

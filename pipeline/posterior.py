@@ -97,7 +97,7 @@ def again(settings: Settings, connection: sa.Connection, study_name: str, day: d
     counts = {other.name: counted.current(settings, connection, other) for other in (study, *mates)}
     if day not in counts[study_name]:
         return None
-    return _rows(connection, study, mates, counts, [day], version(settings, study_name))[0]
+    return _rows(settings, connection, study, mates, counts, [day], version(settings, study_name))[0]
 
 
 def pool_mates(settings: Settings, study: Study) -> list[Study]:

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from pipeline import matchers, text
-from pipeline.keys import author_key, hashed
+from pipeline import exclusion, matchers, text
 from pipeline.settings import Settings
 from pipeline.stats.beta import Floats
 from pipeline.study import Study
@@ -59,10 +58,9 @@ class Counted:
     _given: dict[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        area, exclude = self.settings.area(self.study.area), self.study.exclude
-        keys = [author if len(author) == 32 else hashed(author_key(self.settings), author) for author in exclude.authors]
+        area, left_out = self.settings.area(self.study.area), exclusion.of(self.settings, self.study)
         given = {"study": self.study.name, "area": area.name, "zone": area.timezone, "cap": self.author_cap}
-        object.__setattr__(self, "_given", given | {"keys": keys, "clients": list(exclude.clients)})
+        object.__setattr__(self, "_given", given | {"keys": sorted(left_out.authors)})
 
     def kept(self, days: Collection[date]) -> dict[date, str]:
         """The days whose tweets are there and are those that were counted: "whole", or "emptied" of texts and places."""
@@ -91,11 +89,10 @@ class Counted:
         # most days are whole
         hour = "cast(extract(hour from created_at at time zone :zone) as integer) <> all(cast(:apart as integer[]))" if apart else "true"
         rows = self._execute(_CELLS, before, after, place=place, kind=kind, comparable=hour, bare=list(bare), apart=list(apart))
-        found = []
-        for row in rows:
-            sums: list[float] = [float(value) * _UNIT for value in row[4:]]
-            found.append(Cell(row.place, row.kind, row.comparable, row.both, *sums))
-        return found
+        return [
+            Cell(row.place, row.kind, row.comparable, row.both, *(float(number) * _UNIT for number in (row.n0, row.k0, row.n1, row.k1)))
+            for row in rows
+        ]
 
     def share(self, weights: Weights) -> float:
         """The plain share of the stored counts: sum k / sum n; NaN without tweets."""
@@ -137,7 +134,10 @@ class Counted:
         )
         if streamed:
             statement = statement.execution_options(yield_per=_AT_ONCE)
-        return self.connection.execute(statement, {**self._given, **_arrays(before or {}, after or {}), **given})
+        arrays = _arrays(before or {}, after or {})
+        days = given.get("days") or sorted({*(before or {}), *(after or {})})
+        clients = exclusion.spelt(self.connection, exclusion.of(self.settings, self.study), self._given["area"], days)
+        return self.connection.execute(statement, {**self._given, "clients": clients, **arrays, **given})
 
 
 def author_sums(connection: sa.Connection, sides: Sequence[tuple[Study, Weights, int | None]]) -> Floats:
@@ -264,7 +264,8 @@ counted as (
     {{busy}}
     where {_COUNTED} and {_days("tweets")} and tweets.day <> all(cast(:bare as date[]))
 )
-select place, kind, comparable, both_sides.author_key is not null as both, sum(n0), sum(n0 * k), sum(n1), sum(n1 * k)
+select place, kind, comparable, both_sides.author_key is not null as both,
+    sum(n0) as n0, sum(n0 * k) as k0, sum(n1) as n1, sum(n1 * k) as k1
 from counted
 left join both_sides using (author_key)
 group by 1, 2, 3, 4

@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 from pipeline.stats.attribution import Attribution
 from pipeline.why import Explanation
 from tests.conftest import STUDIES
-from tests.towns import Said, day, live, publish, write
+from tests.towns import Said, day, key, live, publish, write
 
 #: A usual day: 200 tweets in two places, 20 of them matches.
 USUAL = [
@@ -175,6 +175,22 @@ def test_days_whose_tweets_are_gone_are_compared_by_author(make_settings: Callab
     found = explained(settings, 3)
     assert checked(found.day) == pytest.approx({"other_authors": 0.4})
     assert "of 1 day the tweets are not stored any more" in found.day.notes[0]  # type: ignore[union-attr]
+
+
+def test_whom_the_study_leaves_out_is_on_no_side(make_settings: Callable[..., Settings]) -> None:
+    """Neither by author nor by client, however that one is spelt: they move nothing, and the places are still known."""
+    left_out = f'exclude = {{ authors = ["{key("robot")}"], clients = ["JOB feed"] }}'
+    settings = make_settings(studies=with_studies(left_out))
+    for number in (1, 2):
+        live(settings, number, USUAL)
+    said = [Said(some.author, 10, 3, some.place) for some in USUAL]
+    live(settings, 3, [*said, Said("robot", 50, 50, "north"), Said("firm", 50, 50, "south", client="Job Feed")])
+    found = explained(settings, 3)
+    assert found.counts is not None
+    assert found.counts["excluded"] == 100
+    assert checked(found.day) == pytest.approx({"same_authors": 0.2})
+    assert found.day is not None
+    assert found.day.notes == ()
 
 
 def test_a_row_that_is_not_what_the_counts_give_is_told_from_one_that_is(make_settings: Callable[..., Settings]) -> None:
