@@ -6,6 +6,7 @@ Which tweets stand on which side is said here; they are summed by sides.py and s
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -33,7 +34,7 @@ PARTS = {
     "rule_version": "another rule",
     "prior": "the prior pulls otherwise",
     "forgetting": "days weigh otherwise",
-    "days": "days came late or were restated",
+    "days": "days came, or were restated",
     "unknown": "who wrote is not known",
 }
 
@@ -151,9 +152,10 @@ def _row_move(
         return between(settings, connection, study, old, new, days)
     found = attribution.attribute(before=both.before, after=both.after, published=(old["mean"], new["mean"]))
     parts = _parts(study, found)
-    if old["forget"] != new["forget"]:
-        parts["forgetting"] = plain_share(new) - stored.share(after)
-        parts["prior"] -= parts["forgetting"]
+    forgetting = plain_share(new) - stored.share(after) if old["forget"] != new["forget"] else math.nan
+    if not math.isnan(forgetting):
+        parts["forgetting"] = forgetting
+        parts["prior"] -= forgetting
     return Move(found.before, found.after, parts, _notes(study, both))
 
 

@@ -25,9 +25,14 @@ USUAL = [
 ]
 
 
+def extended(studies: str, more: str) -> str:
+    """The study of traffic, which stands first, with more lines."""
+    return studies.replace("[water]", f"{more}\n\n[water]")
+
+
 def with_studies(more: str) -> str:
-    """The study of traffic with more lines."""
-    return STUDIES.replace("[water]", f"{more}\n\n[water]")
+    """The same of the sample studies."""
+    return extended(STUDIES, more)
 
 
 def shifted(settings: Settings, number: int, nights: int = 1) -> Attribution | None:
@@ -146,6 +151,20 @@ def test_why_a_row_was_published_anew(make_settings: Callable[..., Settings], st
             whole[name] = whole.get(name, 0.0) + part
     assert {name for name, part in whole.items() if abs(part) > 0.02} == moved
     assert math.fsum(whole.values()) == pytest.approx(found.publications[-1].share - found.publications[0].share, abs=1e-9)
+
+
+def test_a_row_after_one_of_another_rule(make_settings: Callable[..., Settings]) -> None:
+    """The day before is not counted anew, as after retention_days: the rule's part is told from the day's by the texts of the day."""
+    settings = make_settings(studies=with_studies("prior = { alpha = 0.001, beta = 0.001 }"))
+    live(settings, 1, USUAL)
+    write(settings, 2, [Said(some.author, 10, 2, some.place) for some in USUAL])
+    settings = make_settings(studies=extended(NEW_RULE, "prior = { alpha = 0.001, beta = 0.001 }"))
+    publish(settings, 2)
+    found = explained(settings, 2)
+    assert found.same
+    assert found.row is not None
+    # .1 the day before, .2 of this day by the old rule, 1 by the new one
+    assert checked(found.row) == pytest.approx({"days": 0.1, "rule_version": 0.8, "prior": 0.0}, abs=1e-3)
 
 
 def test_where_texts_are_gone_the_rule_takes_what_days_may_have_done(make_settings: Callable[..., Settings]) -> None:

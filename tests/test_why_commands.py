@@ -72,7 +72,7 @@ def test_why_tells_all_there_is(town: Settings, run: Run) -> None:
         "why it moved since 3 Nov 2026",
         "why the day was not like the days before it",
         "why it was published anew on ",
-        "days came late or were restated",
+        "days came, or were restated",
     ):
         assert words in said, words
     code, said = run("why", "traffic", "2026-11-05")
