@@ -63,7 +63,7 @@ comment on column posteriors.effective_trials is 'Weighted trials / design_effec
 comment on column posteriors.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column posteriors.top_weight is 'Part of the weighted trials written by the five busiest authors.';
 comment on column posteriors.without_top is 'The share without the one author who moves it most.';
-comment on column posteriors.top_influence is 'Part of the variance that this author makes; above 0.3 the interval is too narrow.';
+comment on column posteriors.top_influence is 'Part of the variance that this author makes; above 0.3 the interval rests on one person, and may be too narrow.';
 comment on column posteriors.naive_alpha is 'The naive estimate, as if all tweets were independent: alpha.';
 comment on column posteriors.naive_beta is 'The naive estimate: beta.';
 comment on column posteriors.naive_mean is 'The naive estimate: share.';
@@ -131,7 +131,7 @@ comment on column posterior_history.effective_trials is 'Weighted trials / desig
 comment on column posterior_history.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column posterior_history.top_weight is 'Part of the weighted trials written by the five busiest authors.';
 comment on column posterior_history.without_top is 'The share without the one author who moves it most.';
-comment on column posterior_history.top_influence is 'Part of the variance that this author makes; above 0.3 the interval is too narrow.';
+comment on column posterior_history.top_influence is 'Part of the variance that this author makes; above 0.3 the interval rests on one person, and may be too narrow.';
 comment on column posterior_history.naive_alpha is 'The naive estimate, as if all tweets were independent: alpha.';
 comment on column posterior_history.naive_beta is 'The naive estimate: beta.';
 comment on column posterior_history.naive_mean is 'The naive estimate: share.';
