@@ -63,8 +63,10 @@ def arrays(connection: sa.Connection, study: Study, days: Mapping[date, Day], *,
     rows = [day.row for day in days.values()]
     when = [day for day in days if since is None or day >= since]
     authors = _authors(connection, study.name, when)
-    names = pc.unique(authors["author_key"].combine_chunks()).drop_null().sort()
-    ranks = pc.fill_null(pc.index_in(authors["author_key"], value_set=names), -1)
+    keys = authors["author_key"].combine_chunks()
+    # of the few different names, not of the many rows; nobody is the last, which is what -1 finds
+    ranks = np.full(len(keys.dictionary) + 1, -1, dtype=np.int64)
+    ranks[pc.sort_indices(keys.dictionary).to_numpy()] = np.arange(len(keys.dictionary))
     return Counts(
         days=np.array(list(days), dtype="datetime64[D]"),
         trials=np.array([row["trials"] for row in rows], dtype=np.int64),
@@ -73,13 +75,13 @@ def arrays(connection: sa.Connection, study: Study, days: Mapping[date, Day], *,
         synthetic=np.array([row["synthetic"] for row in rows], dtype=np.bool_),
         basis=np.array([BASES.index(row["basis"]) for row in rows], dtype=np.int64),
         author_days=authors["day"].to_numpy().astype("datetime64[D]"),
-        authors=ranks.to_numpy().astype(np.int64),
+        authors=ranks[pc.fill_null(keys.indices, -1).to_numpy()],
         author_trials=authors["trials"].to_numpy(),
         author_matches=authors["matches"].to_numpy(),
     )
 
 
-_COLUMNS = {"day": pa.date32(), "author_key": pa.string(), "trials": pa.int64(), "matches": pa.int64()}
+_COLUMNS = {"day": pa.date32(), "author_key": pa.dictionary(pa.int32(), pa.string()), "trials": pa.int64(), "matches": pa.int64()}
 
 
 def _authors(connection: sa.Connection, study_name: str, days: list[date]) -> pa.Table:

@@ -5,19 +5,22 @@ Arrays in, rows out; the formulas are stats/'s. Which days count, and what is wr
 
 from __future__ import annotations
 
+import bisect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.progress import Progress, silent
 from pipeline.schema import BASES
 from pipeline.stats import alarms, beta, forgetting, pooling, predictive
-from pipeline.stats.authors import RECENT_DAYS, AuthorRows, author_rows, clustered_posterior
+from pipeline.stats.authors import RECENT_DAYS, AuthorRows, AuthorTable, author_table, table_rows
 from pipeline.stats.beta import Floats
 from pipeline.stats.sequence import Days, posterior_sequence
 
@@ -25,9 +28,12 @@ _LEVELS = {"lower_50": 0.5, "lower_95": 0.95}
 #: The next day is taken to have as many tweets as the median of so many days.
 _USUAL_DAYS = 7
 _ONE_DAY = np.timedelta64(1, "D")
+#: Rows between two words on how far it is.
+_AT_ONCE = 50
 
 _SHARES = ("alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95")
-_AUTHORS = ("design_effect", "borrowed", "effective_trials", "top_weight", "without_top", "top_influence")
+_AUTHORS = ("design_effect", "borrowed", "top_weight", "without_top", "top_influence")
+_EFFECTIVE = ("effective_trials", "effective_matches")
 _NAIVE = ("naive_alpha", "naive_beta", "naive_mean", "naive_lower_95", "naive_upper_95")
 _PER_AUTHOR = ("per_author_votes", "per_author_mean", "per_author_lower_95", "per_author_upper_95")
 _EXPECTED = ("expected_mean", "expected_lower_95", "expected_upper_95", "surprise", "surprise_score", "next_lower_95", "next_upper_95")
@@ -49,7 +55,7 @@ VALUES = pa.schema(
         ("prior_areas", pa.int64()),
         ("author_cap", pa.int64()),
         ("authors", pa.int64()),
-        *((name, pa.float64()) for name in (*_AUTHORS, *_NAIVE, *_PER_AUTHOR, *_EXPECTED)),
+        *((name, pa.float64()) for name in (*_AUTHORS, *_EFFECTIVE, *_NAIVE, *_PER_AUTHOR, *_EXPECTED)),
         ("next_trials", pa.int64()),
         ("rule_version", pa.string()),
         ("revision", pa.string()),
@@ -99,8 +105,14 @@ class Effective:
 
 def effective(method: Method, counts: Counts, at: Days) -> Effective:
     """Weighted counts by the design effect, of the days up to each of `at`; what a pool learns from."""
-    rows = _weighted(method, counts, at, _discounts(method, counts, at).forget)
-    return Effective(rows.trials / rows.design_effect, np.minimum(rows.matches, rows.trials) / rows.design_effect)
+    read = _Read(method, counts)
+    return _effective(read.weighted(at, read.discounts(at).forget))
+
+
+def _effective(weighted: AuthorRows) -> Effective:
+    # sums of fractions: matches may exceed trials by a rounding
+    matches = np.minimum(weighted.matches, weighted.trials)
+    return Effective(weighted.trials / weighted.design_effect, matches / weighted.design_effect)
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,10 @@ class Priors:
     alpha: Floats
     beta: Floats
     areas: npt.NDArray[np.int64] | None
+
+    def of(self, part: slice) -> Priors:
+        """Those of some of the targets."""
+        return Priors(self.alpha[part], self.beta[part], None if self.areas is None else self.areas[part])
 
 
 def set_priors(method: Method, targets: Days) -> Priors:
@@ -134,38 +150,66 @@ def pooled_priors(method: Method, targets: Days, others: Sequence[Effective]) ->
     return Priors(found.alpha, found.beta, areas)
 
 
+def authors_since(method: Method, days: Sequence[date], first: date) -> date | None:
+    """The first day whose authors the rows from `first` on rest on: older ones need not be read. None for all.
+
+    Args:
+        method: how the study is read.
+        days: its days with counts, sorted.
+        first: the first row, or evening, that is wanted.
+    """
+    if method.window is None:
+        return None
+    # the evening before has a window of its own; days by themselves tell how clustered a day is, and may borrow as a window does
+    alone = days[max(0, bisect.bisect_right(days, first) - RECENT_DAYS) :][:1]
+    return min([first - timedelta(days=method.window), *alone]) - timedelta(days=RECENT_DAYS)
+
+
 def rows(
-    method: Method, counts: Counts, targets: Sequence[date], priors: Priors, *, rule_version: str, revision: str
+    method: Method,
+    counts: Counts,
+    targets: Sequence[date],
+    priors: Priors,
+    *,
+    rule_version: str,
+    revision: str,
+    progress: Progress = silent,
 ) -> list[dict[str, Any]]:
     """The rows of `targets` (days of `counts`, sorted), by the names of VALUES; None where a value is not defined.
 
     A row depends on counts of its own and earlier days alone, not on which other rows are asked for, nor on any order.
     """
-    at = np.array(targets, dtype="datetime64[D]")
-    discounts = _discounts(method, counts, np.concatenate([at - _ONE_DAY, at]))
-    weighted = _weighted(method, counts, np.concatenate([at - _ONE_DAY, at]), discounts.forget)
+    read, at = _Read(method, counts), np.array(targets, dtype="datetime64[D]")
+    same = {"window_days": method.window, "author_cap": method.author_cap, "rule_version": rule_version, "revision": revision}
+    found: list[dict[str, Any]] = []
+    for start in range(0, at.size, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        if start:
+            progress(start / at.size, f"{start} of {at.size} rows computed")
+        found += _rows(read, at[part], priors.of(part), same)
+    return found
+
+
+def _rows(read: _Read, at: Days, priors: Priors, same: Mapping[str, Any]) -> list[dict[str, Any]]:
+    both = np.concatenate([at - _ONE_DAY, at])
     before, now = slice(0, at.size), slice(at.size, None)
-    columns: dict[str, Any] = {"day": list(targets), "forget": discounts.forget[now], "forget_scores": discounts.scores[at.size :]}
-    columns |= {"window_days": method.window, "author_cap": method.author_cap, "rule_version": rule_version, "revision": revision}
+    discounts = read.discounts(both)
+    weighted = read.weighted(both, discounts.forget)
+    worth = _effective(weighted)
+    alpha, beta_ = beta.update(np.tile(priors.alpha, 2), np.tile(priors.beta, 2), worth.trials, worth.matches)
+    columns: dict[str, Any] = {"day": at, "forget": discounts.forget[now], "forget_scores": discounts.scores[now], **same}
     columns |= {"prior_alpha": priors.alpha, "prior_beta": priors.beta, "prior_areas": priors.areas}
-    matches = np.minimum(weighted.matches, weighted.trials)
-    alpha, beta_ = clustered_posterior(
-        prior_alpha=np.tile(priors.alpha, 2),
-        prior_beta=np.tile(priors.beta, 2),
-        trials=weighted.trials,
-        matches=matches,
-        design_effect=weighted.design_effect,
-    )
+    columns |= {"effective_trials": worth.trials[now], "effective_matches": worth.matches[now]}
     columns |= _shares(alpha[now], beta_[now])
-    columns |= _observed(method, counts, at)
-    columns |= _naive(method, counts, at, discounts.forget[now], priors)
+    columns |= _observed(read.method, read.counts, at)
+    columns |= _naive(read.method, read.counts, at, discounts.forget[now], priors)
     columns |= _about_authors(weighted, now, columns["basis"])
 
     def faded(part: slice) -> list[Floats]:
         # one day more has passed since that evening
         return [prior + discounts.forget[part] * (value[part] - prior) for value, prior in ((alpha, priors.alpha), (beta_, priors.beta))]
 
-    columns |= _expectations(method, counts, at, faded(before), faded(now))
+    columns |= _expectations(read, at, faded(before), faded(now))
     arrays = [pa.array(_column(columns[field.name], at.size), field.type) for field in VALUES]
     found: list[dict[str, Any]] = pa.Table.from_arrays(arrays, schema=VALUES).to_pylist()
     return found
@@ -187,61 +231,74 @@ class _Discounts:
     scores: list[str | None]
 
 
-def _discounts(method: Method, counts: Counts, at: Days) -> _Discounts:
-    if method.forget != "auto":
-        return _Discounts(np.full(at.shape, float(method.forget)), [None] * at.size)
-    n, k = _capped(method, counts)
-    chosen = forgetting.choose_forget(
-        prior_alpha=method.prior_alpha,
-        prior_beta=method.prior_beta,
-        days=counts.days,
-        trials=n,
-        matches=k,
-        design_effects=_day_effects(method, counts, counts.days),
-        at=at,
-    )
-    names = [f"{candidate:g}" for candidate in chosen.candidates]
-    return _Discounts(chosen.forget, [json.dumps(dict(zip(names, scores, strict=True))) for scores in chosen.scores.tolist()])
+class _Read:
+    """A study's counts as its method reads them; what several rows share is computed once."""
 
+    def __init__(self, method: Method, counts: Counts) -> None:
+        self.method, self.counts = method, counts
+        self._effects = np.full(counts.days.shape, np.nan)
 
-def _weighted(method: Method, counts: Counts, at: Days, forget: Floats) -> AuthorRows:
-    """author_rows of days that may each have a discount of their own."""
-    parts = [(mask := forget == value, _author_rows(method, counts, at[mask], float(value), method.window)) for value in np.unique(forget)]
-    columns = {}
-    for name in AuthorRows.__dataclass_fields__:
-        values = [getattr(part, name) for _, part in parts]
-        column = np.empty(at.shape, dtype=values[0].dtype if values else np.float64)
-        for (mask, _), some in zip(parts, values, strict=True):
-            column[mask] = some
-        columns[name] = column
-    return AuthorRows(**columns)
+    @cached_property
+    def table(self) -> AuthorTable:
+        """The counts by author, after the cap."""
+        return author_table(
+            days=self.counts.author_days,
+            authors=self.counts.authors,
+            trials=self.counts.author_trials,
+            matches=self.counts.author_matches,
+            author_cap=self.method.author_cap,
+        )
 
+    @cached_property
+    def capped(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The days' counts after the cap, in whole tweets: what is predicted of a day is of what counts of it."""
+        if self.method.author_cap is None:
+            return self.counts.trials, self.counts.matches
+        which = np.searchsorted(self.counts.days, self.table.days)
+        sums = (np.bincount(which, values, minlength=self.counts.days.size) for values in (self.table.trials, self.table.matches))
+        n, k = (np.rint(values).astype(np.int64) for values in sums)
+        return n, np.minimum(k, n)
 
-def _author_rows(method: Method, counts: Counts, at: Days, forget: float, window: int | None) -> AuthorRows:
-    return author_rows(
-        days=counts.author_days,
-        authors=counts.authors,
-        trials=counts.author_trials,
-        matches=counts.author_matches,
-        at=at,
-        forget=forget,
-        window=window,
-        author_cap=method.author_cap,
-    )
+    def effects(self, which: npt.NDArray[np.int64]) -> Floats:
+        """The design effect of these days, each by itself; 1 where there is no tweet."""
+        missing = which[np.isnan(self._effects[which])]
+        if missing.size:
+            found = table_rows(self.table, at=self.counts.days[missing], window=1).design_effect
+            self._effects[missing] = np.where(self.capped[0][missing] > 0, found, 1.0)
+        return self._effects[which]
 
+    def discounts(self, at: Days) -> _Discounts:
+        """The discount of each of some days: set, or chosen by the days up to it."""
+        if self.method.forget != "auto":
+            return _Discounts(np.full(at.shape, float(self.method.forget)), [None] * at.size)
+        until = int(np.searchsorted(self.counts.days, at, side="right").max(initial=0))
+        n, k = self.capped
+        chosen = forgetting.choose_forget(
+            prior_alpha=self.method.prior_alpha,
+            prior_beta=self.method.prior_beta,
+            days=self.counts.days[:until],
+            trials=n[:until],
+            matches=k[:until],
+            design_effects=self.effects(np.arange(until)),
+            at=at,
+        )
+        names = [f"{candidate:g}" for candidate in chosen.candidates]
+        return _Discounts(chosen.forget, [json.dumps(dict(zip(names, scores, strict=True))) for scores in chosen.scores.tolist()])
 
-def _day_effects(method: Method, counts: Counts, at: Days) -> Floats:
-    """The design effect of each day by itself."""
-    return _author_rows(method, counts, at, 1.0, 1).design_effect
-
-
-def _capped(method: Method, counts: Counts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The days' counts after the cap, in whole tweets: what is predicted of a day is of what counts of it."""
-    if method.author_cap is None:
-        return counts.trials, counts.matches
-    by_day = _author_rows(method, counts, counts.days, 1.0, 1)
-    n = np.rint(by_day.trials).astype(np.int64)
-    return n, np.minimum(np.rint(by_day.matches).astype(np.int64), n)
+    def weighted(self, at: Days, forget: Floats) -> AuthorRows:
+        """author_rows of days that may each have a discount of their own."""
+        parts = [
+            (mask := forget == value, table_rows(self.table, at=at[mask], forget=float(value), window=self.method.window))
+            for value in np.unique(forget)
+        ]
+        columns = {}
+        for name in AuthorRows.__dataclass_fields__:
+            values = [getattr(part, name) for _, part in parts]
+            column = np.empty(at.shape, dtype=values[0].dtype if values else np.float64)
+            for (mask, _), some in zip(parts, values, strict=True):
+                column[mask] = some
+            columns[name] = column
+        return AuthorRows(**columns)
 
 
 def _shares(alpha: Floats, beta_: Floats) -> dict[str, Floats]:
@@ -306,10 +363,11 @@ def _naive(method: Method, counts: Counts, at: Days, forget: Floats, priors: Pri
 
 def _about_authors(weighted: AuthorRows, part: slice, basis: Sequence[str]) -> dict[str, Any]:
     """What is known of the authors; nothing where X counted."""
-    known = np.array([name != "counts" for name in basis], dtype=np.bool_)
+    counted_here = np.array([name != "counts" for name in basis], dtype=np.bool_)
+    # an archive may name none either
+    known = counted_here & ~((weighted.authors[part] == 0) & (weighted.trials[part] > 0))
     columns: dict[str, Any] = {name: np.where(known, getattr(weighted, name)[part], np.nan) for name in _AUTHORS}
-    columns["effective_trials"] = weighted.effective_trials[part]
-    columns["authors"] = [int(number) if sure else None for number, sure in zip(weighted.authors[part], known, strict=True)]
+    columns["authors"] = [int(number) if sure else None for number, sure in zip(weighted.authors[part], counted_here, strict=True)]
     votes, votes_for = weighted.votes[part], np.minimum(weighted.votes_for, weighted.votes)[part]
     # the study's prior is one of the share of tweets, which is another question: here every share is as likely as any other
     alpha, beta_ = beta.update(1.0, 1.0, votes, votes_for)
@@ -319,18 +377,17 @@ def _about_authors(weighted: AuthorRows, part: slice, basis: Sequence[str]) -> d
     return columns | {name: np.where(there, value, np.nan) for name, value in zip(_PER_AUTHOR, values, strict=True)}
 
 
-def _expectations(method: Method, counts: Counts, at: Days, before: list[Floats], now: list[Floats]) -> dict[str, Any]:
+def _expectations(read: _Read, at: Days, before: list[Floats], now: list[Floats]) -> dict[str, Any]:
     """What the evening before said of each day, and what its own evening says of the next.
 
     A day is as clustered as its own authors; the next one as the median of the last RECENT_DAYS days that have tweets.
     """
-    n, k = _capped(method, counts)
-    until = np.searchsorted(counts.days, at, side="right")
+    n, k = read.capped
+    until = np.searchsorted(read.counts.days, at, side="right")
     recent = [np.arange(max(0, end - RECENT_DAYS), end)[n[max(0, end - RECENT_DAYS) : end] > 0] for end in until]
     needed = np.unique(np.concatenate([*recent, until - 1]).astype(np.int64))
-    effect = np.ones(counts.days.shape)
-    effect[needed] = _day_effects(method, counts, counts.days[needed])
-    effect = np.where(n > 0, effect, 1.0)
+    effect = np.ones(n.shape)
+    effect[needed] = read.effects(needed)
     today = until - 1
     given: dict[str, Any] = {"alpha": before[0], "beta_": before[1], "trials": n[today], "design_effect": effect[today]}
     predicted = predictive.predict(**given)

@@ -60,13 +60,13 @@ class Stored:
     Attributes:
         known: False where it could not be asked (the embedded server is stopped); `why` then says so.
         markers: (dataset, name, day) → revision.
-        priors: (study, day) → (prior_alpha, prior_beta, forget) of the published posterior.
+        posteriors: (study, day) → what is published, by column; without those that an older database does not have.
     """
 
     known: bool
     why: str = ""
     markers: Mapping[tuple[str, str, date], str] = field(default_factory=dict)
-    priors: Mapping[tuple[str, date], tuple[float, float, float]] = field(default_factory=dict)
+    posteriors: Mapping[tuple[str, date], Mapping[str, Any]] = field(default_factory=dict)
 
 
 def connect(settings: Settings) -> sqlalchemy.Connection:
@@ -113,11 +113,12 @@ def stored(settings: Settings, first: date, last: date) -> Stored:
             {"first": first, "last": last},
         )
         found = {(row.dataset, row.name, row.day): row.revision for row in markers}
+        # as JSON: no migration is applied here, so some columns may not be there yet
         published = connection.execute(
-            sqlalchemy.text("select study, day, prior_alpha, prior_beta, forget from posteriors where day between :first and :last"),
+            sqlalchemy.text("select study, day, to_jsonb(posteriors) as columns from posteriors where day between :first and :last"),
             {"first": first, "last": last},
         )
-        return Stored(True, "", found, {(row.study, row.day): (row.prior_alpha, row.prior_beta, row.forget) for row in published})
+        return Stored(True, "", found, {(row.study, row.day): row.columns for row in published})
 
 
 def steps(settings: Settings, first: date, last: date, *, now: datetime | None = None, held: Stored | None = None) -> Iterator[Step]:
@@ -273,14 +274,30 @@ def _posterior_reason(settings: Settings, study: Study, day: date, held: Stored,
         return "counts that it is made of are loaded anew" if anew else ""
     if not held.known:
         return "not known: the database is stopped"
-    published = held.priors.get((study.name, day))
+    published = held.posteriors.get((study.name, day))
     if published is None:
         return "no posterior yet"
-    if published[:2] != (study.prior.alpha, study.prior.beta):
-        return "the prior changed"
-    if published[2] != study.forget:
-        return "the forgetting changed"
+    if reason := _method_reason(study, published):
+        return reason
     return "counts that it is made of changed" if marker is None else "its counts, the rule, the box or the start changed"
+
+
+def _method_reason(study: Study, published: Mapping[str, Any]) -> str:
+    """What of the study's table makes other numbers of the same counts than are published; empty where nothing does."""
+    pooled, prior = published.get("prior_areas") is not None, study.prior.parameters
+    if pooled != (study.prior.pool is not None):
+        return "the prior is set again" if pooled else "the prior is now learnt from a pool"
+    # once learnt, it is not the one that is set
+    if not published.get("prior_areas") and (published["prior_alpha"], published["prior_beta"]) != (prior.alpha, prior.beta):
+        return "the prior changed"
+    chosen = published.get("forget_scores") is not None
+    if chosen != (study.forget == "auto") or (not chosen and published["forget"] != study.forget):
+        return "the forgetting changed"
+    if published.get("window_days") != study.window:
+        return "the forgetting changed"
+    if published.get("author_cap") != study.author_cap:
+        return "the cap on authors changed"
+    return "an older version of the program made it" if published.get("naive_alpha") is None else ""
 
 
 def _report_reason(settings: Settings, day: date, held: Stored, anew: bool) -> str:

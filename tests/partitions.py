@@ -57,6 +57,11 @@ def write_tweets(settings: Settings, area: str, day: dt.date, rows: Sequence[Map
     return folder
 
 
+def strangers(day: dt.date, trials: int, matches: int) -> dict[str, tuple[int, int]]:
+    """Counts of as many authors as tweets, who tweet on no other day: nothing to correct."""
+    return {f"{day.toordinal() * 1_000_000 + number:032x}": (1, int(number < matches)) for number in range(trials)}
+
+
 def write_counts(
     settings: Settings, study: str, day: dt.date, authors: Mapping[str | None, tuple[int, int]], *, retweets: int = 2, **changes: Any
 ) -> Path:

@@ -140,7 +140,15 @@ def test_after_a_run_nothing_is_left_and_each_change_re_runs_what_depends_on_it(
     prior = told(with_water(prior=Prior(alpha=2.0, beta=3.0)))
     assert ("UpdatePosterior", "water", "the prior changed") in prior
     assert tasks(prior) == {("UpdatePosterior", "water"), *TOLD}
-    assert ("UpdatePosterior", "water", "the forgetting changed") in told(with_water(forget=0.5))
+    for changes, reason in (
+        ({"prior": Prior(lower=0.01, upper=0.05)}, "the prior changed"),
+        ({"prior": Prior(pool="all")}, "the prior is now learnt from a pool"),
+        ({"forget": 0.5}, "the forgetting changed"),
+        ({"forget": "auto"}, "the forgetting changed"),
+        ({"window": 7}, "the forgetting changed"),
+        ({"author_cap": 3}, "the cap on authors changed"),
+    ):
+        assert ("UpdatePosterior", "water", reason) in told(with_water(**changes))
 
     area = settings.area("mexico-city")
     moved = area.model_copy(update={"box": type(area.box)(-99.4, 19.0, -98.9, 19.6)})
@@ -156,6 +164,42 @@ def test_after_a_run_nothing_is_left_and_each_change_re_runs_what_depends_on_it(
     assert fingerprint(settings) == before
     page.path(settings, LAST).unlink()
     assert told(settings) == {("BuildReport", "", "what it shows changed")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("table", "other", "reason"),
+    [
+        ("prior = { lower = 0.01, upper = 0.05, sure = 0.8 }", "prior = { lower = 0.01, upper = 0.05 }", "the prior changed"),
+        ('prior = { pool = "all" }', "", "the prior is set again"),
+        ('prior = { mean = 0.03, strength = 50.0, pool = "all" }', 'prior = { pool = "all" }', "the prior changed"),
+        ('forget = "auto"', "forget = 1.0", "the forgetting changed"),
+        ("window = 7", "window = 8", "the forgetting changed"),
+        ("author_cap = 3", "author_cap = 3\nforget = 0.5", "the forgetting changed"),
+    ],
+)
+def test_each_way_to_set_a_study_is_known_again(make_settings: Make, table: str, other: str, reason: str) -> None:
+    """After a night nothing is left to do; with another table what is published is told from what would be."""
+
+    def configured(line: str) -> Settings:
+        return make_settings(settings=SMALL, studies=STUDIES.split("[water]")[0] + line)
+
+    settings = configured(table)
+    run_stages(settings, [LAST])
+    assert "UpdatePosterior" not in {task for task, _ in tasks(told(settings))}
+    assert ("UpdatePosterior", "traffic", reason) in told(configured(other))
+
+
+@pytest.mark.slow
+def test_rows_of_an_older_version_are_known(make_settings: Make) -> None:
+    """Also where the database was made by it, and looking applies no migration."""
+    settings = make_settings(settings=SMALL)
+    run_stages(settings, [LAST], ["traffic"])
+    with database.transaction(settings) as connection:
+        connection.execute(sqlalchemy.text("update partitions set revision = 'old' where dataset = 'posteriors'"))
+        for column in ("naive_alpha", "forget_scores", "prior_areas", "window_days", "author_cap"):
+            connection.execute(sqlalchemy.text(f"alter table posteriors drop column {column} cascade"))
+    assert ("UpdatePosterior", "traffic", "an older version of the program made it") in told(settings)
 
 
 @pytest.mark.slow

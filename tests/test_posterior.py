@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import math
 import random
 import threading
@@ -16,11 +15,9 @@ import sqlalchemy as sa
 from pipeline import count, database, load, posterior
 from pipeline.database import Marker
 from pipeline.errors import MissingData
-from pipeline.schema import BASES
 from pipeline.settings import Settings
-from pipeline.study import Study
 from tests.conftest import AREAS, STUDIES
-from tests.partitions import write_counts
+from tests.partitions import strangers, write_counts
 
 KEY = "0" * 32
 
@@ -36,8 +33,8 @@ def day(number: int) -> dt.date:
 
 
 def feed(settings: Settings, number: int, counts: tuple[int, int] | None = None, *, study: str = "traffic", **manifest: Any) -> int:
-    """Count, load and update one day; give the rows changed."""
-    write_counts(settings, study, day(number), {KEY: counts or COUNTS[number]}, **manifest)
+    """Count, load and update one day of authors who tweet once; give the rows changed."""
+    write_counts(settings, study, day(number), strangers(day(number), *(counts or COUNTS[number])), **manifest)
     load.counts(settings, study, day(number))
     return posterior.update(settings, study, day(number))
 
@@ -81,18 +78,6 @@ def test_a_posterior_is_a_sample_from_its_first_sampled_day_on(make_settings: Ca
         shown = connection.execute(sa.text("select basis, day_basis, day_sampled, day_population from study_days order by day")).all()
         assert connection.execute(sa.text("select basis, days_sampled from study_latest")).one() == ("sample", 1)
     assert shown == [("tweets", "tweets", None, None), ("sample", "sample", 512, 8312), ("sample", "tweets", None, None)]
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(BASES)))
-def test_of_several_bases_the_weakest_is_said(order: tuple[str, ...]) -> None:
-    """X's own counts over samples over tweets, whatever day they are of."""
-    study = Study.model_validate({"name": "s", "question": "?", "area": "a", "start": day(1), "match": {"words": ["x"]}})
-    counted = [
-        {"day": day(number), "trials": 9, "matches": 3, "coverage": 1.0, "synthetic": False, "basis": basis}
-        for number, basis in enumerate(order, start=1)
-    ]
-    found = posterior.compute(study, counted, [row["day"] for row in counted], rule_version="r", revision="r")
-    assert [row["basis"] for row in found] == [max(order[:number], key=BASES.index) for number in (1, 2, 3)]
 
 
 @pytest.mark.slow
@@ -316,7 +301,7 @@ def test_the_same_numbers_of_another_revision_need_another_page(
     assert len(database.markers_present(settings, pages)) == 3
     monkeypatch.setattr(count, "CODE_VERSION", count.CODE_VERSION + 1)
     for number in (1, 2, 3):
-        write_counts(settings, "traffic", day(number), {KEY: COUNTS[number]})
+        write_counts(settings, "traffic", day(number), strangers(day(number), *COUNTS[number]))
         load.counts(settings, "traffic", day(number))
     assert posterior.update(settings, "traffic", day(3)) == 0
     assert not database.markers_present(settings, pages)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from pipeline import checks, database, load, migrations, posterior
 from pipeline.settings import Settings
+from tests.conftest import STUDIES
 from tests.partitions import make_hours, make_tweet, write_counts, write_tweets
 
 DAY = dt.date(2026, 11, 5)
@@ -26,6 +27,7 @@ SPOILS = {
     "counts_within_bounds": "alter table daily_counts drop constraint daily_counts_check; update daily_counts set matches = trials + 1",
     "markers_have_rows": "delete from author_counts",
     "rows_have_markers": "delete from partitions where dataset = 'tweets'",
+    "posterior_follows_counts": "update posteriors set trials = trials + 1, naive_beta = naive_beta + 1",
     "posterior_intervals_nested": "update posteriors set lower_50 = upper_95",
     "posterior_parameters": "update posteriors set alpha = alpha + 1",
     "tweets_in_their_day": "update tweets set created_at = created_at + interval '1 day'",
@@ -49,6 +51,26 @@ def loaded(make_settings: Callable[..., Settings]) -> Settings:
     return settings
 
 
+#: Wrong rows of other kinds that a check finds beside its first one.
+MORE = [
+    (
+        "posterior_parameters",
+        "update posteriors set naive_alpha = naive_alpha + 1, naive_mean = (naive_alpha + 1) / (naive_alpha + naive_beta + 1)",
+    ),
+    ("posterior_parameters", "update posteriors set design_effect = 0.9"),
+    ("posterior_parameters", "update posteriors set effective_trials = trials + 1, beta = prior_beta + trials + 1 - effective_matches"),
+    ("posterior_parameters", "update posteriors set authors = trials + 1"),
+    ("posterior_parameters", "update posteriors set basis = 'counts'"),
+    ("posterior_parameters", "update posteriors set window_days = 1, days_missing = 4"),
+    ("posterior_intervals_nested", "update posteriors set naive_upper_95 = 1.1"),
+    ("posterior_intervals_nested", "update posteriors set per_author_lower_95 = per_author_upper_95"),
+    ("posterior_intervals_nested", "update posteriors set expected_lower_95 = 0.9, expected_upper_95 = 0.1"),
+    ("posterior_intervals_nested", "update posteriors set surprise = 0.001, surprise_score = 0.1"),
+    ("posterior_intervals_nested", "update posteriors set surprise = null"),
+    ("posterior_follows_counts", "update daily_counts set matches = matches - 1"),
+]
+
+
 def test_what_the_stages_load_passes_every_check(loaded: Settings) -> None:
     """A loaded day has no wrong row."""
     assert checks.run(loaded) == {name: [] for name in sorted(SPOILS)}
@@ -67,3 +89,47 @@ def test_each_check_finds_its_wrong_row(loaded: Settings) -> None:
             connection.execute(sa.text(spoil))
             assert checks.wrong_rows(connection)[name], f"{name} does not see: {spoil}"
             connection.rollback()
+
+
+def test_more_wrong_rows_are_found(loaded: Settings) -> None:
+    """What one check looks at is more than one thing."""
+    with database.engine(loaded).connect() as connection:
+        for name, spoil in MORE:
+            connection.execute(sa.text(spoil))
+            assert checks.wrong_rows(connection)[name], f"{name} does not see: {spoil}"
+            connection.rollback()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "forget = 0.9",
+        'forget = "auto"',
+        "window = 2",
+        "author_cap = 1",
+        'prior = { pool = "all" }',
+        "prior = { lower = 0.01, upper = 0.05 }",
+    ],
+)
+def test_however_a_study_is_set_its_rows_pass(make_settings: Callable[..., Settings], line: str) -> None:
+    """Days of few and of many tweets, empty ones, authors who come back; then a restated day, before and after it is published."""
+    settings = make_settings(studies=STUDIES.replace("[water]", f"{line}\n\n[water]", 1))
+    crowds: list[dict[str | None, tuple[int, int]]] = [
+        {KEYS[0]: (9, 9), KEYS[1]: (3, 0), None: (2, 1)},
+        {},
+        {KEYS[0]: (30, 20)},
+        {f"{number:032x}": (1 + number % 3, number % 2) for number in range(40)},
+    ]
+    for number, crowd in enumerate(crowds):
+        write_counts(settings, "traffic", DAY + dt.timedelta(days=number), crowd)
+        load.counts(settings, "traffic", DAY + dt.timedelta(days=number))
+        posterior.update(settings, "traffic", DAY + dt.timedelta(days=number))
+    # (no tweets are loaded here that the counts could be of)
+    assert {name for name, rows in checks.run(settings).items() if rows} == set()
+    with database.transaction(settings) as connection:
+        connection.execute(sa.text("update partitions set revision = 'old' where dataset = 'counts' and day = :day"), {"day": DAY})
+    write_counts(settings, "traffic", DAY, {KEYS[0]: (12, 2)})
+    load.counts(settings, "traffic", DAY)
+    assert {name for name, rows in checks.run(settings).items() if rows} == set()
+    posterior.update(settings, "traffic", DAY)
+    assert {name for name, rows in checks.run(settings).items() if rows} == set()

@@ -159,7 +159,7 @@ _SUBTRACT = (
         select coalesce(sum(trials), 0), coalesce(sum(matches), 0), count(author_key)
         from author_counts where (study, day) = (daily_counts.study, daily_counts.day)
     ) where day = :day and basis <> 'counts' and study in (select study from studies where area = :area)""",
-    """update partitions set rows = (select count(*) from author_counts where (study, day) = (name, partitions.day))
+    """update partitions set loaded_at = now(), rows = (select count(*) from author_counts where (study, day) = (name, partitions.day))
     where dataset = 'counts' and day = :day and name in (select study from studies where area = :area)""",
     """delete from tweet_matches where day = :day and tweet_id = any(:ids) and study in (select study from studies where area = :area)""",
     "delete from tweets where area = :area and day = :day and tweet_id = any(:ids)",

@@ -25,6 +25,7 @@ alter table posteriors
     add column design_effect double precision,
     add column borrowed double precision,
     add column effective_trials double precision,
+    add column effective_matches double precision,
     add column authors bigint,
     add column top_weight double precision,
     add column without_top double precision,
@@ -60,6 +61,7 @@ comment on column posteriors.design_effect is
     'How many times wider the variance of the share is than that of as many independent tweets; null where authors are unknown.';
 comment on column posteriors.borrowed is 'Part of the correlation within authors that was borrowed from other days: 0 none, 1 all.';
 comment on column posteriors.effective_trials is 'Weighted trials / design_effect: so many independent tweets would be worth as much.';
+comment on column posteriors.effective_matches is 'Weighted matches / design_effect: alpha is prior_alpha and these.';
 comment on column posteriors.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column posteriors.top_weight is 'Part of the weighted trials written by the five busiest authors.';
 comment on column posteriors.without_top is 'The share without the one author who moves it most.';
@@ -91,6 +93,7 @@ alter table posterior_history
     add column design_effect double precision,
     add column borrowed double precision,
     add column effective_trials double precision,
+    add column effective_matches double precision,
     add column authors bigint,
     add column top_weight double precision,
     add column without_top double precision,
@@ -128,6 +131,7 @@ comment on column posterior_history.design_effect is
 comment on column posterior_history.borrowed is
     'Part of the correlation within authors that was borrowed from other days: 0 none, 1 all.';
 comment on column posterior_history.effective_trials is 'Weighted trials / design_effect: so many independent tweets would be worth as much.';
+comment on column posterior_history.effective_matches is 'Weighted matches / design_effect: alpha is prior_alpha and these.';
 comment on column posterior_history.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column posterior_history.top_weight is 'Part of the weighted trials written by the five busiest authors.';
 comment on column posterior_history.without_top is 'The share without the one author who moves it most.';

@@ -101,7 +101,7 @@ def test_a_night_of_both_kinds(counted: Installation) -> None:
 
 def test_who_counted_is_said_wherever_a_number_shows(counted: Installation) -> None:
     """Page, terminal, status; of the studies that X counts and of no other."""
-    said = "counted by X, by its own matching rules; authors unknown"
+    said = "counted by X, by its own matching rules; not corrected for authors: X names none"
     page = (counted.data / "report.html").read_text("utf-8")
     cards = dict(re.findall(r'<article id="([^"]+)"(.*?)</article>', page, re.DOTALL))
     assert set(cards) == {"traffic", "water", "water-by-x", "transport-by-x"}
