@@ -226,7 +226,13 @@ def test_a_shift_is_told_by_every_channel_once(shifted: Callable[..., Settings])
         make(settings)
         ((_, document),) = hook.posts
         assert document["text"].startswith("[geobeta] 1 shift on Fri 30 Jan: share of traffic up\n• traffic in Mexico City: ")
-        assert [(alarm["subject"], alarm["direction"], alarm["parts"]) for alarm in document["alarms"]] == [("traffic", "up", None)]
+        (alarm,) = document["alarms"]
+        assert (alarm["subject"], alarm["direction"]) == ("traffic", "up")
+        # why it moved, in numbers that add up to the change, and in words
+        before, after, *parts = (alarm["parts"][name] for name in ("before", "after", *(words._PARTS)))
+        assert sum(parts) == pytest.approx(after - before, abs=1e-9)
+        assert "; mostly " in alarm["said"]
+        assert alarm["said"].endswith(" points)") or alarm["said"].endswith(" points")
         (letter,) = box.letters
         assert letter["subject"] == "[geobeta] 1 shift on Fri 30 Jan: share of traffic up"
         assert "expected" in letter.get_content()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from pipeline import alarms, database, extract, faults, ledger, posterior, storage
+from pipeline import alarms, database, extract, faults, ledger, posterior, storage, why
 from pipeline.alarms import Verdict
 from pipeline.digest import deliveries, words
 from pipeline.errors import SourceUnavailable
@@ -131,12 +131,15 @@ def _keep(settings: Settings, connection: sa.Connection, begun: Sequence[Verdict
     for verdict in begun:
         if alarms.known(connection, verdict) is None:
             progress(0.3, f"digest: why {verdict.subject} moved")
-            why = _why(settings, connection, verdict)
-            alarms.keep(connection, verdict, said=words.said(verdict, why), why=why)
+            parts = _why(settings, connection, verdict)
+            alarms.keep(connection, verdict, said=words.said(verdict, parts), why=parts)
 
 
 def _why(settings: Settings, connection: sa.Connection, verdict: Verdict) -> Attribution | None:
-    return None
+    """Of a share: the last nights that show it, against the days before them. Where X counted nobody knows whose tweets they are."""
+    if verdict.kind != "share" or verdict.by_x:
+        return None
+    return why.shift(settings, connection, settings.study(verdict.subject), verdict.day, verdict.nights)
 
 
 def _read(settings: Settings, connection: sa.Connection, day: date, verdicts: list[Verdict]) -> Night:
