@@ -34,7 +34,7 @@ class SendDigest(Stage):
 
     date = luigi.DateParameter(description="the night's day, YYYY-MM-DD")
 
-    #: As BuildReport's: what is judged before all is loaded would have to be judged again.
+    #: As BuildReport's, which needs it: what is judged before all is loaded would have to be judged again.
     priority = 1
 
     def requires(self) -> list[luigi.Task]:

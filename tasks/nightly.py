@@ -44,9 +44,10 @@ class Nightly(Stage):
         return self.date in nights.complete_days(settings(), [self.date], night=NIGHT)
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
-        """Later pages and digests that this night's numbers changed; then what is too old to be kept."""
-        refreshed = nights.refresh_pages(settings(), self.date, progress=progress)
-        refreshed += nights.refresh_digests(settings(), self.date, progress=progress)
+        """Later digests and pages that this night's numbers changed; then what is too old to be kept."""
+        # pages show what the digests find
+        refreshed = nights.refresh_digests(settings(), self.date, progress=progress)
+        refreshed += nights.refresh_pages(settings(), self.date, progress=progress)
         retention.run(settings(), progress=progress)
         return {"rows_out": refreshed}
 

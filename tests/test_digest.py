@@ -191,6 +191,20 @@ def test_numbers_that_change_meanwhile_are_judged_again(shifted: Callable[..., S
     assert not night.has(settings, LAST)
 
 
+def test_pages_from_the_day_of_a_new_alarm_on_are_made_anew(shifted: Callable[..., Settings]) -> None:
+    """They show it; earlier ones stand, and a rerun, which finds nothing new, takes none away."""
+    settings = shifted()
+    pages = {("report", "", LAST + dt.timedelta(days=number)): "r" for number in (-1, 0, 1)}
+    found = []
+    for _ in range(2):
+        with database.transaction(settings) as connection:
+            for key in pages:
+                database.write_marker(connection, key, database.Marker("r", 1))
+        make(settings)
+        found.append({key[2] for key in database.markers_present(settings, pages)})
+    assert found == [{LAST - dt.timedelta(days=1)}, {key[2] for key in pages}]
+
+
 def test_a_lasting_shift_is_one_alarm(shifted: Callable[..., Settings]) -> None:
     """The nights after it raise none; where it still shows they say so."""
     settings = shifted()

@@ -128,11 +128,15 @@ def _loaded(connection: sa.Connection, day: date) -> object:
 
 
 def _keep(settings: Settings, connection: sa.Connection, begun: Sequence[Verdict], progress: Progress) -> None:
-    for verdict in begun:
-        if alarms.known(connection, verdict) is None:
-            progress(0.3, f"digest: why {verdict.subject} moved")
-            parts = _why(settings, connection, verdict)
-            alarms.keep(connection, verdict, said=words.said(verdict, parts), why=parts)
+    new = [verdict for verdict in begun if alarms.known(connection, verdict) is None]
+    for verdict in new:
+        progress(0.3, f"digest: why {verdict.subject} moved")
+        parts = _why(settings, connection, verdict)
+        alarms.keep(connection, verdict, said=words.said(verdict, parts), why=parts)
+    if new:
+        # pages from that day on show them
+        database.lock(connection, "report")
+        database.drop_markers(connection, "report", "", new[0].day)
 
 
 def _why(settings: Settings, connection: sa.Connection, verdict: Verdict) -> Attribution | None:

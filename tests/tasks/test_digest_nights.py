@@ -50,6 +50,8 @@ def test_nights_tell_a_shift_once(shifted: Installation) -> None:
         texts = {path.parent.name: path.read_text("utf-8") for path in (shifted.data / "digests").glob("*/digest.txt")}
         assert sorted(texts) == [f"date={day}" for day in NIGHTS]
         assert [name for name, text in texts.items() if "No shifts" not in text] == [f"date={LAST}"]
+        (page,) = (shifted.data / "reports" / f"date={LAST}").glob("*/index.html")
+        assert "traffic in Mexico City: " in page.read_text("utf-8")
         before, rows = tasks_run(shifted), shifted.row_versions()
         assert shifted.nights(START, STOP).returncode == 0
         assert (tasks_run(shifted), shifted.row_versions()) == (before, rows)
