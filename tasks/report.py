@@ -38,7 +38,7 @@ class BuildReport(Stage):
     priority = 1
 
     def requires(self) -> list[luigi.Task]:
-        """The posteriors of the studies whose day is over and has a source (the page says what is missing), and the alarms that it shows."""
+        """The posteriors of the studies whose day is over and has a source (the page says what is missing), and the alarms it shows."""
         names = nights.due(settings(), self.date).studies_with_source
         return [*(UpdatePosterior(study=name, date=self.date) for name in names), SendDigest(date=self.date)]
 
