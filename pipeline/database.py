@@ -214,7 +214,7 @@ def translated(error: psycopg2.Error) -> PipelineError:
 def lock(connection: sa.Connection, *what: object) -> None:
     """Hold the lock of that name until the transaction ends; waits for others up to [database] lock_timeout_seconds.
 
-    Everybody takes them in this order, so that nobody waits in a circle: a partition's key, ("study", name), ("report",).
+    Everybody takes them in this order, so that nobody waits in a circle: a partition's key, ("study", name), ("alarms",), ("report",).
     """
     number = int.from_bytes(hashlib.sha256("|".join(map(str, what)).encode()).digest()[:8], signed=True)
     connection.execute(sa.text("select pg_advisory_xact_lock(:number)"), {"number": number})

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psycopg2
 from psycopg2 import errorcodes
@@ -77,11 +78,24 @@ def without_secrets(settings: Settings, text: str) -> str:
     for secret in (settings.bearer_token, settings.author_key, settings.database_url, settings.webhook_url, settings.smtp_url):
         if secret is not None:
             text = text.replace(secret.get_secret_value(), "***")
+    for part in _within(settings):
+        text = text.replace(part, "***")
     if settings.database_url is not None:
         with contextlib.suppress(Exception):
             password = database.password(settings)
             text = text.replace(password, "***") if password else text
     return text.replace("\x00", "\ufffd")
+
+
+def _within(settings: Settings) -> Iterator[str]:
+    """What of an address is a secret by itself: a mail server's password, as written and as meant; a webhook's path."""
+    if settings.smtp_url is not None and (password := urlsplit(settings.smtp_url.get_secret_value()).password):
+        yield from {password, unquote(password)}
+    if settings.webhook_url is not None:
+        address = urlsplit(settings.webhook_url.get_secret_value())
+        path = address.path + (f"?{address.query}" if address.query else "")
+        # "/" and its like are no secret, and would blot out half of any text
+        yield from (part for part in (path, address.path, address.query) if len(part) > 5)
 
 
 def process_started(pid: int) -> str | None:

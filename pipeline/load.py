@@ -77,6 +77,10 @@ def tweets(settings: Settings, area_name: str, day: date, *, force: bool = False
         outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
         if outcome.loaded:
             _remember_area(connection, area)
+        if outcome.changed:
+            # number and coverage of an area's tweets are judged there
+            database.lock(connection, "report")
+            database.drop_markers(connection, "digest", "", day)
         if outcome.loaded and (now := tombstones.load(settings)) != stones:
             _refuse_deleted(connection, scope, now)
     progress(1.0, f"{outcome.marker.rows:,} tweets of {area_name} on {day} {'loaded' if outcome.loaded else 'were there already'}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from pipeline import clean, count, database, days, extract, extract_counts, inputs, posterior
+from pipeline.digest import night as night_digest
 from pipeline.errors import MissingData, SettingsError
 from pipeline.progress import Progress, silent
 from pipeline.report import page
@@ -89,7 +90,7 @@ def hours_due(settings: Settings, area_name: str, day: date, night: str) -> bool
 
 
 def complete_days(settings: Settings, wanted: Iterable[date], now: datetime | None = None, *, night: str | None = None) -> set[date]:
-    """The days, of those given, on which every due study is published and the page is current: one query for all of them.
+    """The days, of those given, on which every due study is published, page and digest are current: one query for all of them.
 
     A day on which nothing is due is complete; one with hours that this night has still to ask for again is not.
 
@@ -100,7 +101,8 @@ def complete_days(settings: Settings, wanted: Iterable[date], now: datetime | No
     revisions: dict[tuple[str, str, date], str] = {}
     for day in wanted:
         due_ = due(settings, day, now)
-        if len(due_.studies_with_source) < len(due_.studies) or (due_.studies and not page.path(settings, day).is_file()):
+        files = (page.path(settings, day), night_digest.path(settings, day)) if due_.studies else ()
+        if len(due_.studies_with_source) < len(due_.studies) or not all(path.is_file() for path in files):
             continue
         if night is not None and any(hours_due(settings, area, day, night) for area in due_.areas):
             continue
@@ -108,6 +110,7 @@ def complete_days(settings: Settings, wanted: Iterable[date], now: datetime | No
         markers |= {("tweets", name, day): clean.revision(settings, name, day) for name in due_.areas}
         if due_.studies:
             markers["report", "", day] = page.revision(settings, day)
+            markers["digest", "", day] = night_digest.revision(settings, day)
         needed[day] = set(markers)
         revisions |= markers
     present = database.markers_present(settings, revisions)
@@ -128,6 +131,18 @@ def refresh_pages(settings: Settings, day: date, *, progress: Progress = silent)
     for number, found in enumerate(stale):
         progress(number / len(stale), f"page of {found}, whose numbers changed")
         page.build(settings, found)
+    return len(stale)
+
+
+def refresh_digests(settings: Settings, day: date, *, progress: Progress = silent) -> int:
+    """The same for the digests of later days; what they find that nobody was told of is told, if it is news."""
+    later = [found for found in night_digest.made(settings)[-PAGES_REFRESHED:] if found > day]
+    wanted = {("digest", "", found): night_digest.revision(settings, found) for found in later}
+    present = database.markers_present(settings, wanted)
+    stale = [key[2] for key in wanted if key not in present]
+    for number, found in enumerate(stale):
+        progress(number / len(stale), f"digest of {found}, whose numbers changed")
+        night_digest.make(settings, found)
     return len(stale)
 
 

@@ -12,13 +12,24 @@ from typing import Any
 import sqlalchemy
 
 from pipeline import clean, count, database, days, embedded, extract, extract_counts, inputs, nights, posterior, storage
+from pipeline.digest import night as digest
 from pipeline.errors import MissingData
 from pipeline.report import page
 from pipeline.settings import Settings
 from pipeline.study import Study
 
 #: In the order in which they run.
-TASKS = ("ExtractTweets", "ExtractCounts", "CleanTweets", "LoadTweets", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport")
+TASKS = (
+    "ExtractTweets",
+    "ExtractCounts",
+    "CleanTweets",
+    "LoadTweets",
+    "CountMatches",
+    "LoadCounts",
+    "UpdatePosterior",
+    "BuildReport",
+    "SendDigest",
+)
 
 
 @dataclass(frozen=True)
@@ -152,6 +163,8 @@ def _day(settings: Settings, day: date, begun: list[Study], now: datetime, held:
             yield from found
     if any(ready.values()) and (reason := _report_reason(settings, day, held, changed)):
         yield Step("BuildReport", "", day, reason)
+    if any(ready.values()) and (reason := _digest_reason(settings, day, held, changed)):
+        yield Step("SendDigest", "", day, reason)
 
 
 def _not_over(settings: Settings, area: str, day: date, now: datetime) -> str:
@@ -294,6 +307,15 @@ def _report_reason(settings: Settings, day: date, held: Stored, anew: bool) -> s
     if not held.known:
         return "not known: the database is stopped"
     return "no page yet" if marker is None and not page.path(settings, day).is_file() else "what it shows changed"
+
+
+def _digest_reason(settings: Settings, day: date, held: Stored, anew: bool) -> str:
+    marker, there = held.markers.get(("digest", "", day)), digest.path(settings, day).is_file()
+    if marker == digest.revision(settings, day) and there:
+        return "its numbers are made anew" if anew else ""
+    if not held.known:
+        return "not known: the database is stopped"
+    return "no digest yet" if marker is None and not there else "what it judges changed"
 
 
 def _marker_reason(held: Stored, key: tuple[str, str, date], wanted: str) -> str:

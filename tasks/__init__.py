@@ -8,6 +8,7 @@ warnings.filterwarnings("ignore", message=r'Parameter "param_name" with value "N
 
 from tasks.clean import CleanTweets
 from tasks.count import CountMatches
+from tasks.digest import SendDigest
 from tasks.extract import ArchivedDay, ExtractTweets
 from tasks.extract_counts import ExtractCounts
 from tasks.load import LoadCounts, LoadTweets
@@ -25,5 +26,6 @@ __all__ = [
     "LoadCounts",
     "LoadTweets",
     "Nightly",
+    "SendDigest",
     "UpdatePosterior",
 ]

@@ -12,6 +12,7 @@ import luigi
 from pipeline import nights, retention
 from pipeline.progress import Progress
 from tasks.base import NIGHT, Stage, settings
+from tasks.digest import SendDigest
 from tasks.load import LoadTweets
 from tasks.posterior import UpdatePosterior
 from tasks.report import BuildReport
@@ -28,23 +29,25 @@ class Nightly(Stage):
     priority = 0
 
     def requires(self) -> list[luigi.Task]:
-        """The loaded tweets and posteriors of all studies that are due, and the page."""
+        """The loaded tweets and posteriors of all studies that are due, the page, and the digest."""
         due = nights.due(settings(), self.date)
         if not due.studies:
             return []
         tasks: list[luigi.Task] = [UpdatePosterior(study=study, date=self.date) for study in due.studies]
         tasks += [LoadTweets(area=area, date=self.date) for area in due.areas]
-        return [*tasks, BuildReport(date=self.date)]
+        return [*tasks, BuildReport(date=self.date), SendDigest(date=self.date)]
 
     def complete(self) -> bool:
-        """True when every study that is due has its posterior, and the page is current. Says what is left for the next night."""
+        """True when every study that is due has its posterior, page and digest are current. Says what is left for the next night."""
         for left in nights.due(settings(), self.date).left:
             logger.warning("%s", left)
         return self.date in nights.complete_days(settings(), [self.date], night=NIGHT)
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
-        """Later pages that this night's numbers changed; then what is too old to be kept."""
-        refreshed = nights.refresh_pages(settings(), self.date, progress=progress)
+        """Later digests and pages that this night's numbers changed; then what is too old to be kept."""
+        # pages show what the digests find
+        refreshed = nights.refresh_digests(settings(), self.date, progress=progress)
+        refreshed += nights.refresh_pages(settings(), self.date, progress=progress)
         retention.run(settings(), progress=progress)
         return {"rows_out": refreshed}
 

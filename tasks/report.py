@@ -11,6 +11,7 @@ from pipeline import nights
 from pipeline.progress import Progress
 from pipeline.report import page
 from tasks.base import NIGHT, Stage, settings
+from tasks.digest import SendDigest
 from tasks.posterior import UpdatePosterior
 
 
@@ -37,8 +38,9 @@ class BuildReport(Stage):
     priority = 1
 
     def requires(self) -> list[luigi.Task]:
-        """The posteriors of the studies whose day is over and has a source; the page says what is missing."""
-        return [UpdatePosterior(study=study, date=self.date) for study in nights.due(settings(), self.date).studies_with_source]
+        """The posteriors of the studies whose day is over and has a source (the page says what is missing), and the alarms it shows."""
+        names = nights.due(settings(), self.date).studies_with_source
+        return [*(UpdatePosterior(study=name, date=self.date) for name in names), SendDigest(date=self.date)]
 
     def output(self) -> luigi.Target:
         """The page, current."""

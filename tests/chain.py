@@ -34,6 +34,8 @@ VOLATILE = {
     "posteriors": ("published_at", "updated_at", "run_id"),
     "areas": ("first_seen", "recorded_at", "valid_from"),
     "studies": ("first_seen", "recorded_at", "valid_from"),
+    "alarms": ("raised_at", "run_id"),
+    "alarm_deliveries": ("changed_at", "night", "attempts"),
 }
 #: The run ledger tells of runs, so it differs by its nature; the ledger's own tests look at it.
 NOT_COMPARED = {"task_runs", "schema_migrations", "migrations"}

@@ -43,11 +43,13 @@ prior = { alpha = 1.0, beta = 9.0 }
 
 #: What of our own environment must not leak into a test.
 LEAKY = ("DATABASE_URL", "X_BEARER_TOKEN", "X_BASE_URL", "GEOBETA_CONFIG", "GEOBETA_DATA", "GEOBETA_AUTHOR_KEY", "GEOBETA_FORCE")
+#: Where alarms would really be sent.
+CHANNELS = ("GEOBETA_WEBHOOK_URL", "GEOBETA_SMTP_URL")
 
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*LEAKY, "GEOBETA_KILL_AT", "GEOBETA_KILL_FILE", "GEOBETA_NIGHT"):
+    for name in (*LEAKY, *CHANNELS, "GEOBETA_KILL_AT", "GEOBETA_KILL_FILE", "GEOBETA_NIGHT"):
         monkeypatch.delenv(name, raising=False)
 
 

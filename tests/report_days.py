@@ -15,7 +15,7 @@ from pipeline.days import window
 from pipeline.report import data
 from pipeline.schema import BASES
 from pipeline.settings import Settings
-from pipeline.stats import beta
+from pipeline.stats import beta, predictive
 
 LAST = date(2026, 11, 22)
 
@@ -57,8 +57,47 @@ def made_days(
     )
     for level in (50, 95):
         frame[f"lower_{level}"], frame[f"upper_{level}"] = beta.central_interval(alpha, other, level / 100)
+    frame = _foretold(frame)
     frame.loc[absent, ["alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"]] = np.nan
     return frame
+
+
+def _foretold(frame: pd.DataFrame) -> pd.DataFrame:
+    """With what each day was expected to bring by the days before it: nothing is known before the first."""
+    day_before = frame[["alpha", "beta"]].shift(fill_value=1.0)
+    given = {"alpha": day_before["alpha"], "beta_": day_before["beta"], "trials": frame["trials"].fillna(0)}
+    expected = predictive.predict(**given)
+    low, high = predictive.surprise(**given, matches=frame["matches"].fillna(0))
+    own = frame["matches"] / frame["trials"]
+    return frame.assign(
+        own=own,
+        own_trials=frame["trials"],
+        excluded=0.0,
+        expected_mean=np.where(own.isna(), np.nan, expected.mean),
+        expected_lower_95=expected.lower,
+        expected_upper_95=expected.upper,
+        surprise=np.where(own.isna(), np.nan, 2 * np.minimum(low, high)),
+        outside=(own < expected.lower) | (own > expected.upper),
+    )
+
+
+#: What a posterior row of made-up days says of its authors, unless a test says otherwise.
+OF_AUTHORS: dict[str, Any] = {
+    **{"design_effect": 2.5, "borrowed": 0.0, "authors": 1234, "top_weight": 0.12, "without_top": 0.095, "top_influence": 0.1},
+    **{"per_author_votes": 1234.0, "per_author_mean": 0.071, "per_author_lower_95": 0.06, "per_author_upper_95": 0.083},
+}
+
+#: Where X counted, and in rows from before version 2.
+NO_AUTHORS: dict[str, Any] = dict.fromkeys(OF_AUTHORS)
+
+
+def made_alarms(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Alarms as data.read gives them: of the study "traffic" on LAST, up, unless a row says otherwise."""
+    usual = {"kind": "share", "subject": "traffic", "day": LAST, "area": "mexico-city", "direction": "up", "said": "traffic: up"}
+    frame = pd.DataFrame(
+        [usual | {"calibrated": True, "synthetic": False} | row for row in rows], columns=[*usual, "calibrated", "synthetic"]
+    )
+    return frame.assign(day=pd.to_datetime(frame["day"]))
 
 
 def made_hours(day: date, zone: str, *, missing: Sequence[int] = (), reason: str = "X did not answer", mode: str = "whole") -> pd.DataFrame:
@@ -81,25 +120,41 @@ def made_hours(day: date, zone: str, *, missing: Sequence[int] = (), reason: str
 NO_HOURS = made_hours(LAST, "UTC").iloc[:0]
 
 
-def study_days(days: pd.DataFrame, *, synthetic: bool = False, current: bool = True, hours: pd.DataFrame = NO_HOURS) -> data.StudyDays:
-    """The days as the page gets them; the newest posterior is that of the last day that has one."""
+def study_days(
+    days: pd.DataFrame,
+    *,
+    synthetic: bool = False,
+    current: bool = True,
+    hours: pd.DataFrame = NO_HOURS,
+    alarms: Sequence[dict[str, Any]] = (),
+    **latest: Any,
+) -> data.StudyDays:
+    """The days as the page gets them; the newest posterior is that of the last day that has one, changed by `latest`."""
     days = days.assign(synthetic=synthetic)
     known = days.dropna(subset=["mean"])
+    told = made_alarms(*alarms)
     if known.empty:
-        return data.StudyDays(days, None, None, False, synthetic, 0, hours)
-    latest: dict[str, Any] = {str(key): value for key, value in known.iloc[-1].to_dict().items()}
-    latest |= {
-        "trials": int(known["trials"].sum()),
+        return data.StudyDays(days, None, None, False, synthetic, 0, hours, told)
+    row: dict[str, Any] = {str(key): value for key, value in known.iloc[-1].to_dict().items()}
+    trials, basis = int(known["trials"].sum()), max(known["basis"], key=BASES.index)
+    row |= NO_AUTHORS if basis == "counts" else OF_AUTHORS
+    row |= {f"naive_{name}": row[name] for name in ("alpha", "beta", "mean", "lower_95", "upper_95")}
+    row |= {
+        **{"prior_alpha": 1.0, "prior_beta": 1.0, "forget": 1.0, "forget_scores": None, "window_days": None, "author_cap": None},
+        **{"prior_areas": None, "effective_trials": trials / (row["design_effect"] or 1.0)},
+        **{"next_trials": 500, "next_lower_95": 0.074, "next_upper_95": 0.126},
+        "trials": trials,
         "matches": int(known["matches"].sum()),
         "days": len(known),
         "published_at": pd.Timestamp("2026-11-23 08:00", tz="UTC"),
         "run_id": "0123456789abcdef",
         "marker": "0a1b2c3d4e5f",
         "synthetic": synthetic,
-        "basis": max(known["basis"], key=BASES.index),
+        "basis": basis,
         "days_sampled": int((known["basis"] == "sample").sum()),
     }
-    return data.StudyDays(days, latest, latest["day"].date(), current, synthetic, 0, hours)
+    row |= latest
+    return data.StudyDays(days, row, row["day"].date(), current, synthetic, 0, hours, told)
 
 
 def run_stages(settings: Settings, days: Sequence[date], studies: Sequence[str] | None = None) -> None:

@@ -217,3 +217,56 @@ def scripted(posts: int = 25) -> Iterator[ScriptedServer]:
     """A running ScriptedServer."""
     with serving(ScriptedServer(posts)) as server:
         yield server
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes POST requests as a webhook does: the numbers (from 1) in `script` are answered as told there, all others with 200."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Post)
+        self.script: dict[int, Reply] = {}
+        self.always: Reply = Reply(body=b"ok")
+        self.posts: list[tuple[Seen, Any]] = []
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def told(self) -> list[Any]:
+        """The documents that came."""
+        return [document for _, document in self.posts]
+
+    def answer(self, seen: Seen, document: Any) -> Reply:
+        with self.lock:
+            self.posts.append((seen, document))
+            number = len(self.posts)
+        return self.script.get(number, self.always)
+
+
+class _Post(_Handler):
+    server: Receiver  # type: ignore[assignment]
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["content-length"]))
+        seen = Seen(self.path, {}, {name.lower(): value for name, value in self.headers.items()})
+        reply = self.server.answer(seen, json.loads(content))
+        time.sleep(reply.hang)
+        self.send_response_only(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(reply.content)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(reply.content)
+
+
+@contextlib.contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A running Receiver."""
+    with serving(Receiver()) as server:
+        yield server

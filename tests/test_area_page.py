@@ -17,7 +17,8 @@ from pipeline.report import area, drawing
 from pipeline.settings import Area, Settings
 from pipeline.sources import x_api
 from pipeline.storage import write_json
-from tests.test_page import Browser, Tags, browser  # noqa: F401  (browser is a fixture)
+from tests.cards import Tags
+from tests.test_page import Browser, browser  # noqa: F401  (browser is a fixture)
 
 AREAS = """
 [mexico-city]

@@ -19,6 +19,7 @@ from rich.console import Console
 from pipeline import checks, cli, database, load, migrations, posterior
 from pipeline.cli import options, terminal
 from pipeline.days import window
+from pipeline.digest import night
 from pipeline.report import page, table
 from pipeline.settings import Settings
 from tests.conftest import STUDIES
@@ -265,6 +266,7 @@ def test_report_status_and_plan_after_a_run(installed: Callable[..., Settings], 
     day = options.last_closed(settings)
     run_stages(settings, [day])
     assert cli.main(["report"]) == 0
+    night.make(settings, day)
     said = capsys.readouterr().out
     # the newest page's short name; the page of its day is the same
     assert f"page: {settings.data / 'report.html'}" in said

@@ -13,7 +13,7 @@ from pipeline.settings import Settings
 
 TABLES = {
     "areas", "studies", "tweets", "tweet_matches", "daily_counts", "author_counts", "posteriors", "posterior_history",
-    "partitions", "task_runs", "discards", "coverage",
+    "partitions", "task_runs", "discards", "coverage", "alarms", "alarm_deliveries",
 }  # fmt: skip
 COLUMNS = {
     "daily_counts": {"study", "day", "trials", "matches", "authors", "coverage"},
@@ -29,6 +29,8 @@ COLUMNS = {
     "posterior_history": {"study", "day", "published_at", "reason", "alpha", "beta"},
     "discards": {"area", "day", "reason", "rows"},
     "coverage": {"area", "day", "coverage", "reason"},
+    "alarms": {"kind", "subject", "day", "area", "direction", "observed", "said", "parts", "synthetic"},
+    "alarm_deliveries": {"kind", "subject", "day", "channel", "status"},
 }  # fmt: skip
 #: Keys that no row may repeat.
 KEYS = {
@@ -45,9 +47,10 @@ TASKS = {
     "LoadCounts": ["study", "date"],
     "UpdatePosterior": ["study", "date"],
     "BuildReport": ["date"],
+    "SendDigest": ["date"],
     "Nightly": ["date"],
 }
-COMMANDS = {"import", "status", "plan", "report", "sandbox", "database"}
+COMMANDS = {"import", "status", "plan", "report", "alarms", "sandbox", "database"}
 
 
 def test_tables_columns_and_keys_stand_under_their_names(make_settings: Callable[..., Settings]) -> None:

@@ -277,6 +277,19 @@ def mark(settings: Settings, *keys: tuple[str, str, dt.date]) -> None:
             database.write_marker(connection, key, Marker("r", 1))
 
 
+def test_other_tweets_make_the_digests_from_that_day_on_anew(settings: Settings) -> None:
+    """Their number and coverage are judged there; the digests of earlier days stand, and all where nothing is loaded."""
+    write_tweets(settings, "mexico-city", day(5), [make_tweet()])
+    digests = [("digest", "", day(number)) for number in (4, 5, 6)]
+    mark(settings, *digests)
+    for _ in range(2):
+        load.tweets(settings, "mexico-city", day(5))
+        assert query(settings, "select day from partitions where dataset = 'digest' order by day") == [(day(4),)]
+    mark(settings, *digests[1:])
+    load.tweets(settings, "mexico-city", day(5))
+    assert query(settings, "select count(*) from partitions where dataset = 'digest'") == [(3,)]
+
+
 def test_a_changed_day_makes_its_own_posterior_incomplete(settings: Settings) -> None:
     """Not later days' (updating this day's mends them), not earlier ones, not other studies', and nothing where nothing changed."""
     chain = [("posteriors", name, day(number)) for name in ("traffic", "water") for number in (4, 5, 6)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html.parser
 import json
 import os
 import re
@@ -12,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +19,11 @@ import pytest
 import sqlalchemy
 
 from pipeline import database, storage
-from pipeline.report import charts, page, table
-from pipeline.report.card import Card, card
+from pipeline.report import charts, curves, page, table
 from pipeline.report.charts import PALETTE
-from pipeline.settings import Area, Settings
-from pipeline.study import Study
-from tests.report_days import LAST, SMALL, days_up_to, made_days, made_hours, run_stages, study_days
-
-AREA = Area(name="mexico-city", box="-99.365,19.048,-98.940,19.592", timezone="America/Mexico_City")
-EVIL = "</script></style><script>alert(1)</script>{{ 7*7 }}&amp;\"'><img src=x onerror=alert(2)>"
-
-
-def a_study(**changes: Any) -> Study:
-    """A study, one field spoiled a test."""
-    given: dict[str, Any] = {"name": "traffic", "question": "What share speaks of traffic?", "area": "mexico-city"}
-    return Study(**(given | {"start": LAST - timedelta(days=13), "match": {"words": ["tráfico", "choque"]}} | changes))
-
-
-def a_card(days: Any = None, *, study: Study | None = None, truth: float | None = None, **known: Any) -> Card:
-    """Its card, from made-up days."""
-    frame = made_days() if days is None else days
-    return card(study or a_study(), AREA, study_days(frame, **known), report_day=LAST, truth=truth)
-
-
-def rendered(*cards: Card) -> str:
-    """The page of LAST with these cards."""
-    return page.render(cards, LAST, revision="abcdef012345", made_at=datetime(2026, 11, 23, 8, tzinfo=UTC))
-
-
-class Tags(html.parser.HTMLParser):
-    """What a browser would see: tags with their attributes, and the text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
+from pipeline.settings import Settings
+from tests.cards import EVIL, Tags, a_card, a_study, rendered
+from tests.report_days import LAST, SMALL, days_up_to, made_days, made_hours, run_stages
 
 
 @pytest.mark.slow
@@ -111,7 +73,7 @@ def test_it_says_the_share_so_that_it_can_be_said_aloud() -> None:
     assert "99.365° W to 98.94° W, 19.048° N to 19.592° N" in shown
     assert "2026-11-23 08:00 UTC, revision 0a1b2c3d4e5f, run 01234567" in shown
     assert "tráfico" in shown
-    for warning in ("Tweets, not people", "intervals are too narrow", "Retweets are not counted"):
+    for warning in ("Tweets, not people", "Tweets of one author are not independent", "Retweets are not counted"):
         assert warning in shown
 
 
@@ -143,23 +105,25 @@ def test_a_partial_day_shows_its_share_and_which_of_its_hours_are_missing() -> N
         assert word not in rendered(a_card())
 
 
+@pytest.mark.slow
 def test_a_sample_is_called_one_wherever_its_number_shows() -> None:
     """Beside the share, in the overview, the notes, the facts, the table, over the pictures, for screen readers and on hovering."""
     days = made_days(14, sampled=range(6, 14))
     text = rendered(a_card(days), a_card(study=a_study(name="other")))
     shown = " ".join(Tags(text).text.split()).replace("\xa0", " ")
     assert text.count('<span class="tag sample">sample</span>') == 2
-    assert "As of Sunday 22 November 2026, a sample: 512 of about 8,300 posts, if" in shown
+    assert "As of Sunday 22 November 2026, a sample: 512 of about 8,300 posts, corrected for authors" in shown
     assert "Given the tweets sampled so far" in shown
     assert "The share, from the tweets sampled up to each day" in shown
     assert "8 of the 14 days counted are samples" in shown
     assert "n, tweets counted (samples on 8 of 14 days)" in shown
-    assert shown.count("; a sample: 512 of about 8,300 posts") == 3 * 8  # three panels with a title a day
-    assert text.count("<td>a sample: 512 of about 8,300 posts</td>") == 8
-    assert len(re.findall(r'aria-label="[^"]*\(a sample\)', text)) == 3
+    assert shown.count("; a sample: 512 of about 8,300 posts") == 4 * 8  # four panels with a title a day
+    assert len(re.findall("<td>a sample: 512 of about 8,300 posts(?:; outside what was expected)?</td>", text)) == 8
+    assert len(re.findall(r'aria-label="[^"]*\(a sample\)', text)) == 4
     assert "a sample" not in rendered(a_card())
 
 
+@pytest.mark.slow
 def test_what_x_counted_is_called_so_wherever_its_number_shows() -> None:
     """Beside the share, in the overview, the notes, the facts, the rule, the table and on hovering; of authors it knows nothing."""
     by_x = a_study().model_copy(update={"mode": "counts"})
@@ -169,14 +133,14 @@ def test_what_x_counted_is_called_so_wherever_its_number_shows() -> None:
     assert text.count('<span class="tag sample">counted by X</span>') == 2
     assert "Given the tweets that X counted so far" in shown
     assert "The share, from what X counted up to each day" in shown
-    assert "Counted by X, by its own matching rules; authors unknown. No tweet is stored" in shown
-    assert "matched; counted by X, by its own matching rules; authors unknown" in shown
+    assert "Counted by X, by its own matching rules; not corrected for authors: X names none. No tweet is stored" in shown
+    assert "matched; counted by X, by its own matching rules; not corrected for authors: X names none" in shown
     assert "as X's own search matches it" in shown
-    assert len(re.findall(r"; counted by X(?!,)", shown)) == 3 * 3  # three panels with a title a day
+    assert len(re.findall(r"; counted by X(?!,)", shown)) == 4 * 3  # four panels with a title a day
     assert text.count('<td class="number">unknown</td>') == 3
     assert "n, tweets counted by X" in shown
     assert "What X counted follows X's rules: places of any size count" in shown
-    assert len(re.findall(r'aria-label="[^"]*\(by X\)', text)) == 3
+    assert len(re.findall(r'aria-label="[^"]*\(by X\)', text)) == 4
     assert "by X" not in rendered(a_card())
 
 
@@ -223,7 +187,7 @@ def test_pictures_have_words_and_the_table_has_their_numbers() -> None:
     """Every picture has a label, and every day a row."""
     seen = Tags(rendered(a_card()))
     pictures = [attributes for tag, attributes in seen.tags if tag == "svg"]
-    assert len(pictures) == 3
+    assert len(pictures) == 5
     assert all(attributes["role"] == "img" and len(attributes["aria-label"] or "") > 40 for attributes in pictures)
     rows = re.findall(r'<th scope="row">(2026-11-\d\d)</th>', rendered(a_card()))
     assert rows == [day.isoformat() for day in reversed(days_up_to(LAST, 14))]
@@ -245,15 +209,20 @@ def test_what_it_shows_has_a_version() -> None:
     """
     cards = [
         a_card(made_days(12, missing=[2], partial=[5]), synthetic=True, truth=0.1),
-        a_card(current=False),
+        a_card(current=False, top_influence=0.4, borrowed=0.6, alarms=[{}, {"kind": "volume", "subject": "mexico-city", "said": "fewer"}]),
+        a_card(made_days(12).assign(basis="counts"), study=a_study(name="by-x", mode="counts")),
+        a_card(study=a_study(exclude={"clients": ["Robot"]}, author_cap=3, window=7), author_cap=3, window_days=7),
         a_card(made_days(12, sampled=range(6, 12), partial=[11]), hours=made_hours(LAST, "America/Mexico_City", missing=[8, 9])),
         a_card(made_days(2, missing=[0, 1])),
     ]
     text = re.sub(r"<svg.*?</svg>|geobeta [\d.]+,", "", rendered(*cards), flags=re.S)
-    drawn = [charts.posterior_band(made_days(9)), charts.counts_a_day(made_days(9)), charts.share_density(made_days(9).iloc[-1].to_dict())]
+    days = made_days(9)
+    newest = {**days.iloc[-1].to_dict(), "prior_alpha": 1.0, "prior_beta": 9.0}
+    drawn = [charts.posterior_band(days), charts.daily_shares(days), charts.counts_a_day(days)]
+    drawn += [curves.share_density(newest), curves.prior_and_posterior(newest)]
     shapes = [{key: value for key, value in chart.to_dict(validate=False).items() if key not in ("datasets", "$schema")} for chart in drawn]
     looks = storage.digest(re.sub(r"\d\.\d+", "#", json.dumps(shapes)))
-    assert (page.CODE, storage.digest(text), looks) == ("report-3", "3f2676768cdd", "db66ee6bbf39")
+    assert (page.CODE, storage.digest(text), looks) == ("report-4", "6da5ddde3015", "5bd42dd4ba02")
 
 
 # --- from the database -------------------------------------------------------------------------------------------------------

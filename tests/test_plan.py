@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy
 
 from pipeline import database, plan
+from pipeline.digest import night
 from pipeline.report import page
 from pipeline.settings import Settings
 from pipeline.study import Exclude, Prior
@@ -19,6 +20,8 @@ from tests.report_days import LAST, SMALL, days_up_to, run_stages
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 Make = Callable[..., Settings]
+#: What tells of the numbers.
+TOLD = {("BuildReport", ""), ("SendDigest", "")}
 
 
 def told(settings: Settings, *, first: int = 0, now: datetime = NOW) -> set[tuple[str, str, str]]:
@@ -63,6 +66,7 @@ def test_on_an_empty_installation_everything_would_run(make_settings: Make) -> N
         "CleanTweets",
         "LoadTweets",
         "BuildReport",
+        "SendDigest",
     ]
     assert [step.task for step in steps if step.name == "water"] == ["CountMatches", "LoadCounts", "UpdatePosterior"]
     assert {step.source for step in steps if step.task == "ExtractTweets"} == {"sandbox (synthetic)"}
@@ -74,7 +78,7 @@ def test_what_x_counts_is_planned_without_tweets(make_settings: Make) -> None:
     studies = STUDIES[: STUDIES.index("[water]")].replace("match", 'mode = "counts"\nmatch')
     real = {"X_BEARER_TOKEN": "token", "studies": studies}
     steps = list(plan.steps(make_settings(**real), LAST, LAST, now=NOW))
-    assert [step.task for step in steps] == ["ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport"]
+    assert [step.task for step in steps] == ["ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport", "SendDigest"]
     assert (steps[0].name, steps[0].source, steps[0].reason) == ("traffic", "X API, counts/recent", "not counted by X yet")
     later = NOW + timedelta(days=20)
     assert [step.source for step in plan.steps(make_settings(**real), LAST, LAST, now=later)][:1] == ["X API, counts/all"]
@@ -113,8 +117,9 @@ def test_after_a_run_nothing_is_left_and_each_change_re_runs_what_depends_on_it(
     """The reasons: rule, prior, box, a lost page; and looking changes no file and no row."""
     settings = make_settings(settings=SMALL)
     run_stages(settings, days_up_to(LAST, 2))
-    page.build(settings, LAST - timedelta(days=1))
-    page.build(settings, LAST)
+    for day in days_up_to(LAST, 2):
+        page.build(settings, day)
+        night.make(settings, day)
     before = fingerprint(settings)
     assert told(settings, first=1) == set()
 
@@ -125,7 +130,7 @@ def test_after_a_run_nothing_is_left_and_each_change_re_runs_what_depends_on_it(
 
     rule = told(with_water(match={"words": ["lluvia"]}))
     assert ("CountMatches", "water", "the rule changed") in rule
-    assert tasks(rule) == {("CountMatches", "water"), ("LoadCounts", "water"), ("UpdatePosterior", "water"), ("BuildReport", "")}
+    assert tasks(rule) == {("CountMatches", "water"), ("LoadCounts", "water"), ("UpdatePosterior", "water"), *TOLD}
     earlier = [step.day for step in plan.steps(with_water(match={"words": ["lluvia"]}), LAST, LAST, now=NOW) if step.task == "CountMatches"]
     assert earlier == days_up_to(LAST, 2)
     without = told(with_water(exclude=Exclude(clients=("Made-Up Bot",))))
@@ -134,7 +139,7 @@ def test_after_a_run_nothing_is_left_and_each_change_re_runs_what_depends_on_it(
 
     prior = told(with_water(prior=Prior(alpha=2.0, beta=3.0)))
     assert ("UpdatePosterior", "water", "the prior changed") in prior
-    assert tasks(prior) == {("UpdatePosterior", "water"), ("BuildReport", "")}
+    assert tasks(prior) == {("UpdatePosterior", "water"), *TOLD}
     for changes, reason in (
         ({"prior": Prior(lower=0.01, upper=0.05)}, "the prior changed"),
         ({"prior": Prior(pool="all")}, "the prior is now learnt from a pool"),
@@ -149,7 +154,7 @@ def test_after_a_run_nothing_is_left_and_each_change_re_runs_what_depends_on_it(
     moved = area.model_copy(update={"box": type(area.box)(-99.4, 19.0, -98.9, 19.6)})
     box = told(settings.model_copy(update={"areas": {"mexico-city": moved}}))
     assert ("ExtractTweets", "mexico-city", "box, time zone or places changed") in box
-    assert {"LoadTweets", "CountMatches", "UpdatePosterior", "BuildReport"} <= {task for task, _, _ in box}
+    assert {"LoadTweets", "CountMatches", "UpdatePosterior", "BuildReport", "SendDigest"} <= {task for task, _, _ in box}
 
     policy = told(settings.model_copy(update={"areas": {"mexico-city": area.model_copy(update={"evidence": ("point",)})}}))
     assert ("CleanTweets", "mexico-city", "the box, the policy or the sources changed") in policy

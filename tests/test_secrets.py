@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import extract
+from pipeline import extract, sending
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
 from pipeline.sources.x_api import hush
-from tests.servers import Reply, scripted
+from tests.mailboxes import mailbox
+from tests.servers import Reply, receiving, scripted
 
 TOKEN = "MARKED-TOKEN-0123456789abcdef"
 DAY, NOW = date(2026, 11, 10), datetime(2026, 11, 12, 9, tzinfo=UTC)
@@ -70,6 +71,38 @@ def test_a_token_is_in_no_log_and_no_file(
     logging.getLogger().debug("the log is really at debug level")
     assert "really at debug level" in debugging.read_text()
     assert "urllib3" in debugging.read_text() or "GET /2/tweets" in debugging.read_text()
+    out, err = capfd.readouterr()
+    assert TOKEN not in out + err + said + repr(settings)
+    assert files_with(tmp_path, TOKEN.encode()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
+@pytest.mark.parametrize("well", [True, False], ids=["told", "refused"])
+def test_where_alarms_go_is_in_no_log_and_no_file(
+    debugging: Path, make_settings: Callable[..., Settings], capfd: pytest.CaptureFixture[str], tmp_path: Path, well: bool
+) -> None:
+    """A webhook's address and a mail server's password, with every logger at DEBUG, whether they are taken or refused."""
+    message = sending.Message(key="k", subject="one shift", text="it moved", body="it moved\n")
+    with receiving() as hook, mailbox(login=True) as box:
+        if not well:
+            hook.always, box.refuse = Reply(status=403, body=TOKEN.encode()), {"DATA": f"554 we know {TOKEN}"}
+        settings = make_settings(
+            database=False,
+            settings='[alarms]\nmail_to = ["team@example.org"]\n',
+            GEOBETA_WEBHOOK_URL=f"{hook.url}/{TOKEN}",
+            GEOBETA_SMTP_URL=f"smtp://me:{TOKEN}@127.0.0.1:{box.port}",
+        )
+        said = ""
+        # aiosmtpd tells its own log what it hears
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
+        for channel in ("webhook", "mail"):
+            try:
+                said += sending.send(settings, channel, message)
+            except PipelineError as error:
+                said += f"{error}{error!r}"
+                logging.getLogger("somebody").exception("the channel failed")
+        assert ([seen.path for seen, _ in hook.posts], box.logins) == ([f"/{TOKEN}"], [("me", TOKEN)])
+    assert ("refused" in said or "403" in said) != well
     out, err = capfd.readouterr()
     assert TOKEN not in out + err + said + repr(settings)
     assert files_with(tmp_path, TOKEN.encode()) == []

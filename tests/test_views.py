@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+import pytest
 import sqlalchemy as sa
 
 from pipeline import database, ledger, load, posterior
@@ -12,10 +13,18 @@ from pipeline.settings import Settings
 from tests.conftest import AREAS, STUDIES
 from tests.partitions import make_tweet, write_counts, write_tweets
 
+#: What study_latest and study_days say of the three estimates.
+ESTIMATES = ("design_effect", "effective_trials", "top_influence", "naive_share", "per_author_share", "forget", "prior_alpha", "author_cap")
+
 #: A dashboard may rely on these; adding is free, taking away is a new version of the contract.
 PROMISED = {
-    "study_latest": {"study", "question", "area", "day", "share", "lower_95", "upper_95", "trials", "matches", "days", "basis"},
-    "study_days": {"study", "day", "share", "lower_50", "upper_50", "lower_95", "upper_95", "day_trials", "day_matches", "basis"},
+    "study_latest": {"study", "question", "area", "day", "share", "lower_95", "upper_95", "trials", "matches", "days", "basis", *ESTIMATES},
+    "study_days": {
+        *("study", "day", "share", "lower_50", "upper_50", "lower_95", "upper_95", "day_trials", "day_matches", "basis"),
+        *("day_share", "expected_lower_95", "expected_upper_95", "surprise", *ESTIMATES),
+    },
+    "study_estimates": {"study", "day", "estimate", "question", "headline", "share", "lower_95", "upper_95", "worth", "basis", "synthetic"},
+    "alarm_log": {"day", "kind", "subject", "area", "direction", "said", "synthetic", "webhook", "mail"},
     "area_days": {
         "area",
         "day",
@@ -73,16 +82,70 @@ def test_the_views_tell_what_was_loaded(make_settings: Callable[..., Settings]) 
     write_tweets(settings, "mexico-city", day(5), tweets, coverage=0.5, coverage_reason="half a day")
     load.tweets(settings, "mexico-city", day(5))
     for number, counts in ((5, (2, 1)), (6, (6, 1))):
-        write_counts(settings, "traffic", day(number), {"0" * 32: counts})
+        write_counts(settings, "traffic", day(number), {None: counts})
         load.counts(settings, "traffic", day(number))
         posterior.update(settings, "traffic", day(number))
     (latest,) = rows(settings, "select * from study_latest")
+    # tweets without an author count as authors of their own: 2 of 8, and the prior's 1 of 2
     assert (latest["day"], latest["share"], latest["trials"], latest["day_trials"]) == (day(6), 0.3, 8, 6)
     assert (latest["question"], latest["area"], latest["synthetic"]) == ("What share speaks of traffic?", "mexico-city", True)
     assert [row["day_matches"] for row in rows(settings, "select * from study_days order by day")] == [1, 1]
     (area,) = rows(settings, "select * from area_days")
     assert (area["tweets"], area["retweets"], area["point"], area["place_within"], area["discarded"]) == (3, 1, 2, 1, 4)
     assert (area["coverage"], area["coverage_reason"]) == (0.5, "half a day")
+
+
+def test_three_estimates_stand_side_by_side_each_with_its_question(make_settings: Callable[..., Settings]) -> None:
+    """One author of four writes most, and always matches: naive believes in the tweets, clustered less so, and the authors differ."""
+    settings = make_settings()
+    authors = {f"{number:032x}": (30, 30) if number == 1 else (2, 0) for number in range(1, 5)}
+    write_counts(settings, "traffic", day(5), authors)
+    load.counts(settings, "traffic", day(5))
+    posterior.update(settings, "traffic", day(5))
+    found = {row["estimate"]: row for row in rows(settings, "select * from study_estimates")}
+    (latest,) = rows(settings, "select * from study_latest")
+    assert set(found) == {"clustered", "naive", "per_author"}
+    assert {name for name, row in found.items() if row["headline"]} == {"clustered"}
+    assert (found["clustered"]["share"], found["clustered"]["lower_95"]) == (latest["share"], latest["lower_95"])
+    assert (found["naive"]["worth"], found["per_author"]["worth"]) == (36, 4)
+    assert found["clustered"]["worth"] == latest["effective_trials"] == pytest.approx(36 / float(str(latest["design_effect"])))
+    assert found["clustered"]["worth"] < 10  # type: ignore[operator]
+    assert (found["naive"]["share"], found["per_author"]["share"]) == (31 / 38, pytest.approx(2 / 6))
+    assert "another question" in str(found["per_author"]["question"])
+
+
+def test_where_authors_are_unknown_no_estimate_claims_to_be_corrected_for_them(make_settings: Callable[..., Settings]) -> None:
+    """What X counted, and rows of before version 2, have the naive estimate alone, and it is their headline."""
+    settings = make_settings()
+    write_counts(settings, "traffic", day(5), {"0" * 32: (8, 1)})
+    load.counts(settings, "traffic", day(5))
+    posterior.update(settings, "traffic", day(5))
+    before = rows(settings, "select share, alpha + beta - 2 as worth from study_days")
+    with database.transaction(settings) as connection:
+        columns = ["design_effect", "naive_alpha", "naive_beta", "naive_mean", "naive_lower_95", "naive_upper_95", "per_author_mean"]
+        connection.execute(sa.text("update posteriors set " + ", ".join(f"{name} = null" for name in columns)))
+    assert rows(settings, "select share, worth from study_estimates where estimate = 'naive' and headline") == before
+    assert rows(settings, "select estimate from study_estimates") == [{"estimate": "naive"}]
+
+
+def test_the_log_of_alarms_says_who_was_told(make_settings: Callable[..., Settings]) -> None:
+    """One row an alarm, whatever became of it on how many channels."""
+    settings = make_settings()
+    alarm = (
+        "insert into alarms (kind, subject, day, area, direction, score, threshold, per_year, nights, past, calibrated, parts,"
+        " said, synthetic) values ('share', :study, '2026-11-05', 'mexico-city', 'up', 3, 2.9, 2, 1, 90, true, :parts, 'up', false)"
+    )
+    told = "insert into alarm_deliveries (kind, subject, day, channel, status, error) values ('share', 'water', '2026-11-05', :c, :s, :e)"
+    with database.transaction(settings) as connection:
+        for study in ("traffic", "water"):
+            connection.execute(sa.text(alarm), {"study": study, "parts": '{"other authors": 0.01}'})
+        connection.execute(sa.text(told), {"c": "webhook", "s": "sent", "e": None})
+        connection.execute(sa.text(told), {"c": "mail", "s": "failed", "e": "no such host"})
+    query = "select subject, webhook, mail, error, parts ->> 'other authors' as others from alarm_log order by subject"
+    assert [tuple(row.values()) for row in rows(settings, query)] == [
+        ("traffic", None, None, None, "0.01"),
+        ("water", "sent", "failed", "no such host", "0.01"),
+    ]
 
 
 def test_shares_of_an_earlier_box_or_rule_are_not_taken_for_the_present_series(make_settings: Callable[..., Settings]) -> None:

@@ -8,8 +8,8 @@ from pipeline.cli import options as kinds
 
 HELP = """Make the page of a day from what is stored, unless it is there and current; print its path and the table.
 
-The share, its 95 % interval, n (tweets counted), k (tweets that matched) and days of every study; beside what the sandbox
-made up, the true share it was made from."""
+The share, its 95 % interval, n (tweets counted), what they are worth (in independent tweets), k (tweets that matched) and days
+of every study; beside what the sandbox made up, the true share it was made from. Below: numbers that hang on one author, shifts."""
 EXAMPLE = "python -m pipeline report --date 2026-11-22 --open yes"
 
 

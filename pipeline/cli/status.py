@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 HELP = """Show where everything stands: sources, database, every study's newest day, what is missing, what was spent, and the last runs.
 
 A day is missing when nothing current is counted of it, partial when it was observed in part, stale when its number was made
-by an earlier rule, box or prior. Starts nothing and writes nothing."""
+by an earlier rule, box or prior. worth: so many independent tweets would tell as much as those counted. Starts nothing and
+writes nothing."""
 EXAMPLE = "python -m pipeline status --runs 20"
 
 _RUNS = """
@@ -38,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from pipeline import configuration, migrations, plan
-    from pipeline.cli import spending
+    from pipeline.cli import alarms, spending
     from pipeline.cli.terminal import console
 
     settings = configuration.load()
@@ -53,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
         _studies(settings, None if older else connection, now, out)
         if connection is not None:
             spending.show(settings, connection, now, out)
+            if not older:
+                alarms.show_doubtful(connection, now, out)
             _runs(connection, options.runs, now, out)
     return 0
 
@@ -87,56 +92,70 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
     from rich.table import Table
 
     from pipeline import days
-    from pipeline.report import data, words
+    from pipeline.report import data, grounds, words
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("study", "newest day", "share", "95 % interval", "missing", "partial"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("study", "newest day"))
+    for heading in ("study", "newest day", "share", "95 % interval", "worth", "missing", "partial"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("study", "newest day", "95 % interval", "worth"))
     studies = list(settings.studies.values())
     newest = {study.name: days.last_over(settings.area(study.area).zone, now, settings.x.settle) for study in studies}
     snapshot = data.read(connection, list(newest), max(newest.values())) if connection is not None and newest else None
-    partial: list[str] = []
-    made_up: list[str] = []
+    told: dict[str, _Told] = {}
     upcoming_days: dict[str, list[str]] = {}
     for study in studies:
         zone = settings.area(study.area).zone
         upcoming = max(newest[study.name] + timedelta(days=1), study.start)
         until = days.over_at(upcoming, zone, settings.x.settle)
-        told, of_study, synthetic = ([""] * 5, [], False) if snapshot is None else _study(settings, study, newest[study.name], snapshot)
-        partial += [f"partial: {study.name}, {day}" for day in of_study]
-        made_up += [study.name] if synthetic else []
-        table.add_row(escape(study.name), *told)
+        told[study.name] = _Told([""] * 6) if snapshot is None else _study(settings, study, newest[study.name], snapshot)
+        table.add_row(escape(study.name), *told[study.name].cells)
         upcoming_days.setdefault(f"{upcoming} is over at {until:%Y-%m-%d %H:%M} UTC", []).append(study.name)
     out.print()
     out.print(table)
     for what, names in upcoming_days.items():
         out.print(f"next day: {what} ({', '.join(names)})", markup=False)
-    if made_up:
+    if made_up := [name for name, of_study in told.items() if of_study.synthetic]:
         out.print(f"synthetic, made up by the sandbox: {', '.join(made_up)}", markup=False)
-    for line in partial:
+    partial = [f"partial: {name}, {day}" for name, of_study in told.items() for day in of_study.partial]
+    for line in (*partial, *grounds.warnings((name, of_study.flags, of_study.shifts) for name, of_study in told.items())):
         out.print(line, markup=False)
     for study in studies:
         if study.mode == "counts":
             out.print(f"{study.name}: {words.BY_X}", markup=False)
 
 
-def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> tuple[list[str], list[str], bool]:
-    """The study's cells; a text for each of its newest partial days (what was seen, what is missing, why); whether it is made up."""
-    from pipeline.report import hours, table, words
+@dataclass(frozen=True)
+class _Told:
+    """A study's cells; a text for each of its newest partial days (what was seen, what is missing, why), flag and shift."""
+
+    cells: list[str]
+    synthetic: bool = False
+    partial: Sequence[str] = ()
+    flags: Sequence[str] = ()
+    shifts: Sequence[tuple[date, str]] = ()
+
+
+def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> _Told:
+    from pipeline.report import grounds, hours, table, words
 
     if study.start > newest:
-        return ["not begun", "", "", "", ""], [], False
+        return _Told(["not begun", *[""] * 5])
     known = table.days_of(settings, study, newest, snapshot)
     missing, partial = known.of_status("missing"), known.of_status("partial")
-    shown = ["none", "", ""]
+    shown = ["none", "", "", ""]
     if known.latest is not None:
         low, high = known.latest["lower_95"], known.latest["upper_95"]
         stale = "" if known.current else " (stale)"
         basis = {"sample": " (a sample)", "counts": " (counted by X)"}.get(known.basis, "")
         share = words.percent(known.latest["mean"], words.decimals(low, high))
-        shown = [f"{known.latest_day}{stale}", f"{share}{basis}", words.interval(low, high)]
+        shown = [f"{known.latest_day}{stale}", f"{share}{basis}", words.interval(low, high), grounds.worth(known.latest)]
     cells = [f"{len(found)}: {words.day_list(found, most=3)}" if found else "0" for found in (missing, partial)]
-    return [*shown, *cells], hours.partial_days(known, settings.area(study.area).zone), known.synthetic
+    return _Told(
+        [*shown, *cells],
+        known.synthetic,
+        hours.partial_days(known, settings.area(study.area).zone),
+        grounds.flags(known.latest or {}),
+        grounds.shifts(known.alarms),
+    )
 
 
 def _runs(connection: Any, most: int, now: datetime, out: Console) -> None:

@@ -43,6 +43,7 @@ def examine(
         yield from guarded(f"[{area.name}]", lambda area=area: places.look(area, now))  # type: ignore[misc]
     if settings.areas:
         yield from configured.studies(settings, now)
+        yield from configured.alarms(settings)
     disk = list(guarded("data folder", lambda: machine.disk(settings)))
     yield from disk
     if _faulty(disk, "data folder"):

@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pipeline import configuration, days
+from pipeline import alarms as judged
+from pipeline import configuration, days, sending
 from pipeline import settings as configured
 from pipeline.complaints import Fault, Faulty
 from pipeline.doctor.finding import Finding, fault, ok, refused, unknown, warning
@@ -105,6 +106,19 @@ def studies(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield warning("studies", f"{settings.config / 'studies.toml'} has none: a night does nothing", "add one; the sample shows how")
     elif quiet:
         yield ok("studies", "each has begun, each area has one")
+
+
+def alarms(settings: Settings) -> Iterator[Finding]:
+    """Who is told of shifts: a mail server without an addressee, or the reverse, tells nobody."""
+    if settings.smtp_url is None and settings.alarms.mail_to:
+        yield warning(
+            "alarms", "[alarms] mail_to is set, and GEOBETA_SMTP_URL is not: no mail is sent", "set it: smtp://user:password@host:587"
+        )
+    elif settings.smtp_url is not None and not settings.alarms.mail_to:
+        yield warning("alarms", "GEOBETA_SMTP_URL is set, and [alarms] mail_to is not: no mail is sent", "say who is to have it")
+    else:
+        told = " and ".join(sending.channels(settings))
+        yield ok("alarms", f"{f'told by {told}' if told else 'in the digests alone: no channel is set'}. {judged.promise(settings)}")
 
 
 def luigi(path: Path | None, environ: Mapping[str, str] | None) -> Iterator[Finding]:

@@ -12,7 +12,8 @@ from typing import Final
 
 import sqlalchemy
 
-from pipeline import configuration, database, embedded, migrations, plan
+from pipeline import alarms, configuration, database, embedded, migrations, plan
+from pipeline.digest import deliveries
 from pipeline.doctor.finding import Finding, fault, ok, warning
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
@@ -182,6 +183,20 @@ def database_of(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield ok("database", f"{told}; {waiting} scripts of sql/ to come, which the next run applies" if waiting else f"{told}, up to date")
         if not waiting:
             yield from _reservations(connection)
+            yield from _deliveries(connection, now)
+
+
+def _deliveries(connection: sqlalchemy.Connection, now: datetime) -> Iterator[Finding]:
+    """Alarms of the last days of which nobody can say that they arrived."""
+    found = alarms.kept(connection, (now - deliveries.RECENT).date(), now.date())
+    for alarm in deliveries.doubtful(found):
+        what = f"{alarm['kind']} of {alarm['subject']} on {alarm['day']}, by {alarm['channel']}"
+        if alarm["status"] == "sending":
+            yield warning("alarms", f"{what}: may not have arrived, for the run ended while it was being sent", "see the day's digest")
+        else:
+            yield warning(
+                "alarms", f"{what}: {alarm['error']}", "`python -m pipeline alarms --test` tries the channel; the next night does"
+            )
 
 
 def _reservations(connection: sqlalchemy.Connection) -> Iterator[Finding]:

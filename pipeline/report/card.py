@@ -10,15 +10,15 @@ import pandas as pd
 from altair.utils import schemapi
 from markupsafe import Markup
 
-from pipeline.report import charts, hours, picture, words
-from pipeline.report.data import StudyDays, local_dates
+from pipeline.report import charts, curves, grounds, hours, picture, words
+from pipeline.report.data import ALARM_NIGHTS, StudyDays, local_dates
 from pipeline.settings import Area
 from pipeline.study import Study
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something the reader must not miss. kind decides the colour only: synthetic, stale, sample, counts, partial, missing."""
+    """Something the reader must not miss. kind decides the colour only: synthetic, shift, flag, stale, sample, counts, partial, missing."""
 
     kind: str
     text: str
@@ -38,13 +38,27 @@ class Card:
     sentence: str
     of_day: str
     notes: list[Note]
-    band: Markup
-    counts: Markup
+    #: the headline first
+    estimates: list[grounds.Estimate]
+    #: why the headline is not corrected for authors; empty where it is
+    uncorrected: str
+    #: "up" or "down" where an alarm of this study was found on the report's night; else empty
+    shift: str
+    #: alarms of that night that concern the whole area, in words
+    area_shifts: list[str]
     density: Markup
+    band: Markup
+    daily: Markup
+    counts: Markup
+    prior: Markup
+    #: the prior in words, below its picture
+    prior_said: str
     rule_kind: str
     rules: list[str]
     rule_options: list[str]
+    #: what the number rests on, and how it was made
     facts: list[tuple[str, str]]
+    made: list[tuple[str, str]]
     rows: list[dict[str, str]]
     #: one of schema.BASES
     basis: str
@@ -59,8 +73,8 @@ class Card:
         return bool(self.share)
 
     def has_days(self, status: str) -> bool:
-        """Whether a day is "missing" or "partial": decides whether the key explains it."""
-        return any(row["status"] == status for row in self.rows)
+        """Whether a day is "missing", "partial" or "outside" (what was expected): decides whether the key explains it."""
+        return any(row["status"] == status or (status == "outside" and row["outside"]) for row in self.rows)
 
 
 def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: float | None = None) -> Card:
@@ -96,7 +110,13 @@ def card(study: Study, area: Area, known: StudyDays, *, report_day: Any, truth: 
         rule_kind=kind,
         rules=rules,
         rule_options=options,
-        facts=_facts(study, area, known, truth),
+        estimates=[] if latest is None else grounds.estimates(latest),
+        uncorrected="" if latest is None else grounds.uncorrected(latest),
+        shift=known.shift(report_day),
+        area_shifts=[grounds.alarm(row) for row in known.tonight(report_day) if row["subject"] == row["area"]],
+        prior_said=grounds.prior(study, latest, current=known.current),
+        facts=_facts(study, known, truth),
+        made=_made(study, area, known),
         rows=[_row(row, known, area) for row in known.days.iloc[::-1].to_dict("records")],
         basis=known.basis,
         sample=_sample(known, known.latest_day),
@@ -131,22 +151,27 @@ def _partial(known: StudyDays, day: date | None) -> str:
 
 
 def _pictures(study: Study, known: StudyDays, shown: dict[str, str]) -> dict[str, Markup]:
-    """The three pictures, safe to be put into HTML as they are: picture.svg builds them from an XML tree, which escapes texts."""
+    """The pictures, safe to be put into HTML as they are: picture.svg builds them from an XML tree, which escapes texts."""
     if known.latest is None:
-        return dict.fromkeys(("band", "counts", "density"), Markup())
+        return dict.fromkeys(("density", "band", "daily", "counts", "prior"), Markup())
     basis = {"sample": " (a sample)", "counts": " (by X)"}.get(known.basis, "")
     span = f"from {words.day_short(study.start)} to {words.day_short(known.days['day'].max().date())}"
+    prior = grounds.prior(study, known.latest, current=known.current)
     labels = {
         "band": f"Share over the days {span}; on {shown['of_day']} {shown['share']}{basis}, 95 % interval {shown['interval']}.",
+        "daily": f"Each day's own share{basis}, {span}, before the range that the days before led to expect; the table has the numbers.",
         "counts": f"Tweets counted{basis} and tweets that matched a day, {span}; the table below has the numbers.",
         "density": f"How plausible each share is: highest near {shown['share']}{basis}, 95 % of it at {shown['interval']}.",
+        "prior": f"What was believed before the first tweet ({prior}), and what is now.",
     }
     # Altair checks every object against the schema as it is made, half of a page's time; tests/test_charts.py checks the pictures.
     with schemapi.debug_mode(False):
         drawn = {
+            "density": curves.share_density(known.latest),
             "band": charts.posterior_band(known.days),
+            "daily": charts.daily_shares(known.days),
             "counts": charts.counts_a_day(known.days),
-            "density": charts.share_density(known.latest),
+            "prior": curves.prior_and_posterior(known.latest),
         }
         return {name: Markup(picture.svg(chart, name=f"{study.name}-{name}", label=labels[name])) for name, chart in drawn.items()}
 
@@ -160,6 +185,8 @@ def _notes(known: StudyDays, area: Area, report_day: Any) -> list[Note]:
     if known.latest is None:
         notes.append(Note("missing", "There is no number yet: no day of this study has been counted."))
         return notes
+    notes += [Note("shift", f"Shift: {grounds.alarm(row)}.") for row in known.tonight(report_day) if row["subject"] != row["area"]]
+    notes += [Note("flag", said) for said in grounds.flags(known.latest)]
     if known.latest_day != report_day:
         notes.append(
             Note(
@@ -200,31 +227,27 @@ def _samples(known: StudyDays) -> str:
     )
 
 
-def _facts(study: Study, area: Area, known: StudyDays, truth: float | None) -> list[tuple[str, str]]:
-    box = area.box
-    facts = [
-        (
-            "Area",
-            f"{area.name}: {words.box(box.west, box.south, box.east, box.north)} ({box.surface_km2:,.0f} km²), days of {area.timezone}",
-        ),
-        ("Prior", f"Beta({study.prior.alpha:g}, {study.prior.beta:g})"),
-        (
-            "Forgetting",
-            "none: all days count alike" if study.forget == 1 else f"each day keeps {study.forget:g} of the weight of the day after it",
-        ),
-    ]
+def _facts(study: Study, known: StudyDays, truth: float | None) -> list[tuple[str, str]]:
+    """What the number rests on."""
     latest = known.latest
     if latest is None:
-        return facts
+        return []
     days, matched = words.counted(int(latest["days"]), "day"), int(latest["matches"])
-    facts[:0] = [
+    told = "\n".join(said for _, said in grounds.shifts(known.alarms))
+    looked_for = "none found" if study.alarms else "not looked for in this study"
+    facts = [
         (
             "Counted",
             f"{words.counted(int(latest['trials']), 'tweet')} over {days}, of which {matched:,} matched"
             + (f"; {words.BY_X}" if known.basis == "counts" else ""),
         ),
+        *grounds.authors(latest),
         ("Observed", _observed(known)),
         *([("Samples", f"{int(latest['days_sampled']):,} of {days}")] if latest["days_sampled"] else []),
+        *grounds.left_out(study, known.weighing.dropna(subset=["trials"])),
+        ("This day by itself", grounds.of_day(_newest(known), grounds.number(latest, "author_cap"))),
+        ("The next day", grounds.next_day(latest)),
+        (f"Shifts in the last {ALARM_NIGHTS} nights", told or looked_for),
     ]
     if truth is not None:
         inside = latest["lower_95"] <= truth <= latest["upper_95"]
@@ -232,14 +255,33 @@ def _facts(study: Study, area: Area, known: StudyDays, truth: float | None) -> l
         facts.append(
             ("True share in the sandbox", f"{words.percent(truth, places)}, {'inside' if inside else 'outside'} the 95 % interval")
         )
-    facts.append(("Posterior", f"Beta({latest['alpha']:,.2f}, {latest['beta']:,.2f})"))
-    facts.append(("Made", _made(latest, known.changes)))
-    return facts
+    return [(name, value) for name, value in facts if value]
+
+
+def _newest(known: StudyDays) -> dict[Any, Any]:
+    """The row of the newest number's day."""
+    assert known.latest is not None
+    found: dict[Any, Any] = known.days[known.days["day"] == known.latest["day"]].iloc[0].to_dict()
+    return found
+
+
+def _made(study: Study, area: Area, known: StudyDays) -> list[tuple[str, str]]:
+    """How the number came about."""
+    box, latest = area.box, known.latest
+    where = f"{area.name}: {words.box(box.west, box.south, box.east, box.north)} ({box.surface_km2:,.0f} km²), days of {area.timezone}"
+    made = [
+        ("Area", where),
+        ("Prior", grounds.prior(study, latest, current=known.current)),
+        ("Forgetting", grounds.forgets(study, latest)),
+    ]
+    if latest is not None:
+        made += [("Posterior", f"Beta({latest['alpha']:,.2f}, {latest['beta']:,.2f})"), ("Made", _by(latest, known.changes))]
+    return made
 
 
 def _observed(known: StudyDays) -> str:
     """How much of the counted days was really seen, and the reasons for the rest."""
-    counted = known.days.dropna(subset=["trials"])
+    counted = known.weighing.dropna(subset=["trials"])
     shares = counted["coverage"].dropna()
     reasons = dict.fromkeys(str(reason) for reason in counted.loc[counted["status"] != "whole", "coverage_reason"].dropna() if reason)
     why = f" ({'; '.join(reasons)})" if reasons else ""
@@ -251,7 +293,7 @@ def _observed(known: StudyDays) -> str:
     return f"{text}; unknown for {words.counted(unknown, 'day')}" if unknown else text
 
 
-def _made(latest: dict[str, Any], changes: int) -> str:
+def _by(latest: dict[str, Any], changes: int) -> str:
     made_by = "" if pd.isna(latest["marker"]) else f", revision {latest['marker']}"
     run = "" if pd.isna(latest["run_id"]) else f", run {str(latest['run_id'])[:8]}"
     restated = f"; {words.counted(changes, 'published number')} restated since" if changes else ""
@@ -271,6 +313,8 @@ def _row(row: dict[Any, Any], study: StudyDays, area: Area) -> dict[str, str]:
     reason = row["reason"] or hours.missing(of_day, area.zone) or ("" if pd.isna(row["coverage_reason"]) else str(row["coverage_reason"]))
     status = {"whole": "", "unknown": "observed share unknown"}.get(row["status"], row["status"])
     sample = words.sample(row["sampled"], row["population"]) if row["basis"] == "sample" else ""
+    foretold = not pd.isna(row["expected_lower_95"])
+    outside = "outside what was expected" if row["outside"] else ""
     return {
         "day": local_dates([row["day"]])[0].isoformat(),
         "status": row["status"],
@@ -279,8 +323,16 @@ def _row(row: dict[Any, Any], study: StudyDays, area: Area) -> dict[str, str]:
         "authors": "unknown" if row["basis"] == "counts" else whole("authors"),
         # the 100 % of a sample would be taken for all tweets of the day
         "observed": seen if not sample else "sample" if row["status"] == "whole" else f"sample, {seen}",
+        "own": "" if pd.isna(row["own"]) else words.percent(row["own"], _places(row)),
+        "expected": words.interval(row["expected_lower_95"], row["expected_upper_95"]) if foretold else "",
+        "outside": outside,
         "share": words.percent(row["mean"], words.decimals(row["lower_95"], row["upper_95"])) if known else "",
         "interval": words.interval(row["lower_95"], row["upper_95"]) if known else "",
         "strip": hours.strip(of_day, area.zone),
-        "note": "; ".join(part for part in (": ".join(filter(None, (status, reason))), sample) if part),
+        "note": "; ".join(part for part in (": ".join(filter(None, (status, reason))), sample, outside) if part),
     }
+
+
+def _places(row: dict[Any, Any]) -> int:
+    """Decimals of a day's own share: those of the range that was expected of it."""
+    return 1 if pd.isna(row["expected_lower_95"]) else words.decimals(row["expected_lower_95"], row["expected_upper_95"])

@@ -1,7 +1,7 @@
-"""Pictures: one function a picture, plain frames in, an Altair chart out. Page, PNG and notebook share them.
+"""Pictures over days: one function a picture, plain frames in, an Altair chart out. Page, PNG and notebook share them.
 
-Nothing here reads the database or knows of studies and pages. Colours are the few of `PALETTE`: the page maps each of them
-to its dark-mode counterpart by CSS, so a picture is drawn once and fits both.
+Those of a single distribution are curves.py's. Nothing here reads the database or knows of studies and pages. Colours are the few
+of `PALETTE`: the page maps each of them to its dark-mode counterpart by CSS, so a picture is drawn once and fits both.
 
 Frames named `days` below have one row a local day, in order, without holes:
     day       datetime64, the local date
@@ -10,6 +10,9 @@ Frames named `days` below have one row a local day, in order, without holes:
     mean, lower_50, upper_50, lower_95, upper_95   shares from 0 to 1; NaN where there is no posterior of that day
     coverage  the share of the day that was observed, NaN where nobody knows
     basis, sampled, population    "sample" where the day's tweets are one: so many posts, of how many; else NaN
+    own       the day's own share, after the cap on authors where there is one; NaN without tweets
+    expected_mean, expected_lower_95, expected_upper_95    what the days before said of it; NaN where they did not
+    outside   whether it lies outside
 
 Marks are written as specifications over named datasets, not with the fluent interface over frames: the same pictures in a
 fraction of the time (Altair copies its data at every step; so the data are set last), which a backfill of a hundred pages feels.
@@ -17,13 +20,12 @@ fraction of the time (Altair copies its data at every step; so the data are set 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, xlog1py, xlogy
 
 from pipeline.report import words
 
@@ -44,12 +46,13 @@ PALETTE = {
 
 #: Width in px that a picture is drawn for: readable when a phone shrinks it to 340, not clumsy when a desk stretches it to 560.
 WIDTH = 440
-BAND_HEIGHT, COUNTS_HEIGHT, DENSITY_HEIGHT = 190, 80, 110
+BAND_HEIGHT, COUNTS_HEIGHT = 190, 80
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 #: Above this many days a hover text a day would make the picture heavier than it is worth.
 MOST_HOVERS = 130
 
 ONE_DAY = pd.Timedelta(days=1)
+_BAND = ("mean", "lower_50", "upper_50", "lower_95", "upper_95")
 
 
 def posterior_band(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
@@ -63,29 +66,83 @@ def posterior_band(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
         title: written above, for pictures that stand alone.
     """
     known = days.dropna(subset=["mean"])
-    low, high = _share_domain(known)
+    low, high = _span(known["lower_95"], known["upper_95"])
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
-    axis = alt.Axis(format=_share_format(high - low), tickCount=5, title=None)
+    axis = alt.Axis(format=share_format(high - low), tickCount=5, title=None)
     run = alt.Detail("run", type="nominal")
 
     def band(colour: str, level: int) -> alt.Chart:
         mark = alt.MarkDef(type="area", interpolate="step-after", color=PALETTE[colour], aria=False)
         lower = alt.Y(f"lower_{level}", type="quantitative", scale=scale, axis=axis)
-        return _marks("steps", mark, x=_day_axis(days), y=lower, y2=alt.Y2(f"upper_{level}"), detail=run)
+        return marks("steps", mark, x=_day_axis(days), y=lower, y2=alt.Y2(f"upper_{level}"), detail=run)
 
     line = alt.MarkDef(type="line", interpolate="step-after", color=PALETTE["mean"], strokeWidth=2, aria=False)
-    mean = _marks("steps", line, x=_day_axis(days), y=alt.Y("mean", type="quantitative", scale=scale), detail=run)
-    triangle = alt.MarkDef(
-        type="point", shape="triangle-up", filled=True, size=60, color=PALETTE["partial"], opacity=1, yOffset=-5, aria=False
-    )
-    partial = _marks("partial", triangle, x=alt.X("middle", type="temporal"), y=alt.value("height"))
+    mean = marks("steps", line, x=_day_axis(days), y=alt.Y("mean", type="quantitative", scale=scale), detail=run)
     chart = alt.LayerChart(
-        layer=[*_absences(BAND_HEIGHT), band("wide", 95), band("narrow", 50), mean, partial, _hover(days)],
+        layer=[*_absences(BAND_HEIGHT), band("wide", 95), band("narrow", 50), mean, _partial(), _hover(days)],
         width=WIDTH,
         height=BAND_HEIGHT,
-        **_look(title),
+        **look(title),
     )
-    chart.datasets = {**_day_datasets(days), "steps": _records(_steps(known))}
+    chart.datasets = {**_day_datasets(days), "steps": records(_steps(known, _BAND))}
+    return chart
+
+
+def daily_shares(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
+    """Each day's own share as a dot, before the range that the days before led to expect; a dot outside is a red diamond.
+
+    Args:
+        days: the frame that this module's docstring describes.
+        title: written above, for pictures that stand alone.
+    """
+    own = days.dropna(subset=["own"])
+    dots = pd.DataFrame({"middle": own["day"] + ONE_DAY / 2, "share": own["own"]})
+    out = own["outside"].astype(bool)
+    expected = days.dropna(subset=["expected_lower_95"])
+    # all dots, and the usual range: the first days' ranges are those of the prior, often from 0 to 100 %, and are cut
+    usual = expected[["expected_lower_95", "expected_upper_95"]].median()
+    ends = pd.concat([own["own"], usual]).dropna()
+    low, high = _span(ends, ends)
+    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
+    axis = alt.Axis(format=share_format(high - low), tickCount=5, title=None)
+    run = alt.Detail("run", type="nominal")
+    step: dict[str, Any] = {"interpolate": "step-after", "aria": False, "clip": True}
+    lower = alt.Y("expected_lower_95", type="quantitative", scale=scale, axis=axis)
+    band = marks(
+        "expected",
+        alt.MarkDef(type="area", color=PALETTE["wide"], **step),
+        x=_day_axis(days),
+        y=lower,
+        y2=alt.Y2("expected_upper_95"),
+        detail=run,
+    )
+    mean = alt.Y("expected_mean", type="quantitative", scale=scale)
+    line = marks(
+        "expected", alt.MarkDef(type="line", color=PALETTE["narrow"], strokeWidth=1.2, **step), x=_day_axis(days), y=mean, detail=run
+    )
+    at = {"x": alt.X("middle", type="temporal"), "y": alt.Y("share", type="quantitative", scale=scale)}
+    dot: dict[str, Any] = {"type": "point", "filled": True, "opacity": 1, "aria": False}
+    chart = alt.LayerChart(
+        layer=[
+            *_absences(BAND_HEIGHT),
+            band,
+            line,
+            marks("inside", alt.MarkDef(shape="circle", size=_dot_size(len(days)), color=PALETTE["mean"], **dot), **at),
+            marks("outside", alt.MarkDef(shape="diamond", size=110, color=PALETTE["absent"], **dot), **at),
+            _partial(),
+            _hover(days),
+        ],
+        width=WIDTH,
+        height=BAND_HEIGHT,
+        **look(title),
+    )
+    steps = _steps(expected, ("expected_mean", "expected_lower_95", "expected_upper_95"))
+    chart.datasets = {
+        **_day_datasets(days),
+        "expected": records(steps),
+        "inside": records(dots[~out]),
+        "outside": records(dots[out]),
+    }
     return chart
 
 
@@ -114,67 +171,14 @@ def counts_a_day(days: pd.DataFrame, *, title: str = "") -> alt.VConcatChart:
             _count_panel(days, column="matches", name="k, tweets that matched", labels=True),
         ],
         spacing=10,
-        **_look(title),
+        **look(title),
     )
-    chart.datasets = {**_day_datasets(days), "bars": _records(bars)}
+    chart.datasets = {**_day_datasets(days), "bars": records(bars)}
     return chart
 
 
-def share_density(posterior: Mapping[str, Any], *, title: str = "") -> alt.LayerChart:
-    """One day's posterior: how plausible each share is; dark the middle 50 %, light the middle 95 %, a line at the mean.
-
-    Args:
-        posterior: alpha, beta, mean, lower_50, upper_50, lower_95, upper_95 of one posterior row.
-        title: written above, for pictures that stand alone.
-    """
-    curve = beta_density(float(posterior["alpha"]), float(posterior["beta"]))
-    low, high = float(curve["share"].min()), float(curve["share"].max())
-    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
-    axis = alt.Axis(format=_share_format(high - low), tickCount=5, title=None, grid=False)
-    x = alt.X("share", type="quantitative", scale=scale, axis=axis)
-    y = alt.Y("density", type="quantitative", axis=None, scale=alt.Scale(domainMin=0))
-
-    def inside(level: int) -> list[dict[str, Any]]:
-        return _records(curve[(curve["share"] >= posterior[f"lower_{level}"]) & (curve["share"] <= posterior[f"upper_{level}"])])
-
-    chart = alt.LayerChart(
-        layer=[
-            _marks("inside_95", alt.MarkDef(type="area", color=PALETTE["wide"], aria=False), x=x, y=y),
-            _marks("inside_50", alt.MarkDef(type="area", color=PALETTE["narrow"], aria=False), x=x, y=y),
-            _marks("curve", alt.MarkDef(type="line", color=PALETTE["muted"], strokeWidth=1.2, aria=False), x=x, y=y),
-            _marks("mean", alt.MarkDef(type="rule", color=PALETTE["mean"], strokeWidth=2, aria=False), x=x),
-        ],
-        width=WIDTH,
-        height=DENSITY_HEIGHT,
-        **_look(title),
-    )
-    chart.datasets = {
-        "curve": _records(curve),
-        "inside_95": inside(95),
-        "inside_50": inside(50),
-        "mean": [{"share": float(posterior["mean"])}],
-    }
-    return chart
-
-
-def beta_density(alpha: float, beta: float, *, points: int = 241) -> pd.DataFrame:
-    """The Beta density where it is worth looking at: columns share and density, scaled so that its highest value is 1.
-
-    The window is mean ± 4.5 standard deviations, cut to (0, 1). Computed through logarithms (scipy.special), so large
-    counts do not overflow.
-    """
-    mean = alpha / (alpha + beta)
-    spread = np.sqrt(mean * (1 - mean) / (alpha + beta + 1))
-    low, high = max(mean - 4.5 * spread, 0.0), min(mean + 4.5 * spread, 1.0)
-    share = np.linspace(low, high, points)
-    # Half a step away from 0 and 1, where the density of a parameter below 1 is infinite.
-    margin = (high - low) / points / 2
-    inside = np.clip(share, margin, 1 - margin)
-    log_density = xlogy(alpha - 1, inside) + xlog1py(beta - 1, -inside) - betaln(alpha, beta)
-    return pd.DataFrame({"share": share, "density": np.exp(log_density - log_density.max())})
-
-
-def _marks(data: str, mark: alt.MarkDef, **channels: Any) -> alt.Chart:
+def marks(data: str, mark: alt.MarkDef, **channels: Any) -> alt.Chart:
+    """One layer of a picture, over the dataset of that name."""
     return alt.Chart(alt.NamedData(data), mark=mark, encoding=alt.FacetedEncoding(**channels))
 
 
@@ -188,7 +192,7 @@ def _basis(counted: pd.DataFrame) -> str:
 
 def _count_panel(days: pd.DataFrame, *, column: str, name: str, labels: bool) -> alt.LayerChart:
     colour = alt.value(PALETTE[column])
-    bars = _marks(
+    bars = marks(
         "bars",
         alt.MarkDef(type="rect", aria=False),
         x=_day_axis(days, field="from", labels=labels),
@@ -229,7 +233,7 @@ def _milliseconds(instant: pd.Timestamp) -> float:
     return (instant - pd.Timestamp(0)) / pd.Timedelta(milliseconds=1)
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain values; instants as milliseconds since 1970, which no zone can shift."""
     plain = frame.copy()
     for name in plain.select_dtypes("datetime"):
@@ -237,9 +241,9 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
 
-def _steps(known: pd.DataFrame) -> pd.DataFrame:
+def _steps(known: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Rows for step-after marks: every unbroken run of days gets an id, and ends a day after its last day begins."""
-    frame = known[["day", "mean", "lower_50", "upper_50", "lower_95", "upper_95"]].sort_values("day").reset_index(drop=True)
+    frame = known[["day", *columns]].sort_values("day").reset_index(drop=True)
     frame["run"] = (frame["day"].diff() != ONE_DAY).cumsum()
     if frame.empty:
         return frame
@@ -262,22 +266,35 @@ def _day_datasets(days: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
         {"day": hovered["day"], "until": hovered["day"] + ONE_DAY, "words": [_hover_text(row) for row in hovered.to_dict("records")]}
     )
     datasets = {"absent": absent, "absent_wide": wide, "partial": pd.DataFrame({"middle": partial}), "hovers": hovers}
-    return {name: _records(frame) for name, frame in datasets.items()}
+    return {name: records(frame) for name, frame in datasets.items()}
 
 
 def _absences(height: int) -> Iterable[alt.Chart]:
     """Shaded columns for missing days; neighbours are one column, which says what it is where it is wide enough."""
     shade = alt.MarkDef(type="rect", color=PALETTE["missing"], aria=False)
-    yield _marks("absent", shade, x=alt.X("day", type="temporal"), x2=alt.X2("until"))
+    yield marks("absent", shade, x=alt.X("day", type="temporal"), x2=alt.X2("until"))
     words = alt.MarkDef(type="text", text="missing", angle=270, color=PALETTE["absent"], fontSize=12, aria=False)
-    yield _marks("absent_wide", words, x=alt.X("middle", type="temporal"), y=alt.value(height / 2))
+    yield marks("absent_wide", words, x=alt.X("middle", type="temporal"), y=alt.value(height / 2))
+
+
+def _partial() -> alt.Chart:
+    """Triangles at the foot of partial days."""
+    triangle = alt.MarkDef(
+        type="point", shape="triangle-up", filled=True, size=60, color=PALETTE["partial"], opacity=1, yOffset=-5, aria=False
+    )
+    return marks("partial", triangle, x=alt.X("middle", type="temporal"), y=alt.value("height"))
+
+
+def _dot_size(days: int) -> float:
+    """Square px of a day's dot: smaller where there are many."""
+    return float(np.clip(WIDTH / max(days, 1) * 3, 12, 55))
 
 
 def _hover(days: pd.DataFrame, *, labels: bool = True) -> alt.Chart:
     """One transparent column a day whose description becomes the hover text (picture.svg makes it an SVG title)."""
     column = alt.MarkDef(type="rect", fillOpacity=0, aria=True)
     words = alt.Description("words", type="nominal")
-    return _marks("hovers", column, x=_day_axis(days, labels=labels), x2=alt.X2("until"), description=words)
+    return marks("hovers", column, x=_day_axis(days, labels=labels), x2=alt.X2("until"), description=words)
 
 
 def _hover_text(row: Mapping[Any, Any]) -> str:
@@ -288,6 +305,9 @@ def _hover_text(row: Mapping[Any, Any]) -> str:
         text += f": {int(row['matches']):,} of {int(row['trials']):,} tweets matched"
     if not pd.isna(row["mean"]):
         text += f"; share so far {row['mean']:.2%}, 95 % interval {row['lower_95']:.2%} to {row['upper_95']:.2%}"
+    if not pd.isna(row["expected_lower_95"]):
+        out = " and it lies outside" if row["outside"] else ""
+        text += f"; expected of the day by itself {row['expected_lower_95']:.2%} to {row['expected_upper_95']:.2%}{out}"
     if row["basis"] == "counts":
         text += "; counted by X"
     if row["basis"] == "sample":
@@ -295,23 +315,23 @@ def _hover_text(row: Mapping[Any, Any]) -> str:
     return f"{text}; only partly observed: {words.observed(row['coverage'])}" if row["status"] == "partial" else text
 
 
-def _share_domain(known: pd.DataFrame) -> tuple[float, float]:
-    """The shares worth showing: all of every 95 % interval and a little air; from 0 where that costs little."""
-    if known.empty:
+def _span(lower: pd.Series[float], upper: pd.Series[float]) -> tuple[float, float]:
+    """The shares worth showing: all from the lowest to the highest and a little air; from 0 where that costs little."""
+    if lower.empty:
         return 0.0, 1.0
-    low, high = float(known["lower_95"].min()), float(known["upper_95"].max())
+    low, high = float(lower.min()), float(upper.max())
     air = max((high - low) * 0.08, 1e-6)
     low = 0.0 if low < 0.4 * high else max(low - air, 0.0)
     return low, min(high + air, 1.0)
 
 
-def _share_format(span: float) -> str:
+def share_format(span: float) -> str:
     """A d3 format with as many decimals of a percentage as five ticks over `span` need."""
     decimals = int(np.clip(np.ceil(-np.log10(max(span, 1e-9) * 100 / 4)), 0, 5))
     return f".{decimals}%"
 
 
-def _look(title: str) -> dict[str, Any]:
+def look(title: str) -> dict[str, Any]:
     """The one look of all pictures: transparent ground, quiet axes, type large enough to be shrunk to a phone."""
     axis = alt.AxisConfig(
         labelFontSize=13,

@@ -17,10 +17,25 @@ from pipeline.storage import digest
 #: A day whose observed share is below this counts as partial; the rest is rounding of minutes.
 WHOLE = 0.9995
 
+# `own`: the day's counts as the prediction of it is judged by them, after the cap on authors of its published row, where that has one.
+# Numeric, so that no order of adding shows.
 _COUNTS = """
+with own as (
+    select study, day, sum(kept) as trials, sum(matches * kept / trials) as matches
+    from (
+        select a.study, a.day, a.trials, a.matches,
+            (case when a.author_key is null then a.trials else least(a.trials, p.author_cap) end)::numeric as kept
+        from posteriors as p
+        join author_counts as a using (study, day)
+        where p.author_cap is not null and a.trials > 0 and p.study = any(:studies) and p.day <= :until
+    ) as capped
+    group by study, day
+)
 select c.study, c.day, c.trials, c.matches, c.authors, c.retweets, c.coverage, c.coverage_reason, c.synthetic, c.revision,
-    c.basis, c.sampled, c.population
+    c.basis, c.sampled, c.population, c.excluded,
+    coalesce(own.trials, c.trials)::bigint as own_trials, coalesce(round(own.matches), c.matches)::bigint as own_matches
 from daily_counts as c
+left join own using (study, day)
 where c.study = any(:studies) and c.day <= :until
 order by c.study, c.day
 """
@@ -29,7 +44,12 @@ _POSTERIORS = """
 select
     p.study, p.day, p.alpha, p.beta, p.mean, p.lower_50, p.upper_50, p.lower_95, p.upper_95,
     p.prior_alpha, p.prior_beta, p.forget, p.trials, p.matches, p.days, p.days_missing, p.days_partial,
-    p.coverage, p.synthetic, p.basis, p.days_sampled, p.published_at, p.run_id, m.revision as marker
+    p.coverage, p.synthetic, p.basis, p.days_sampled, p.published_at, p.run_id, m.revision as marker,
+    p.window_days, p.forget_scores, p.prior_areas, p.author_cap, p.authors,
+    p.design_effect, p.borrowed, p.effective_trials, p.top_weight, p.without_top, p.top_influence,
+    p.naive_alpha, p.naive_beta, p.naive_mean, p.naive_lower_95, p.naive_upper_95,
+    p.per_author_votes, p.per_author_mean, p.per_author_lower_95, p.per_author_upper_95,
+    p.expected_mean, p.expected_lower_95, p.expected_upper_95, p.surprise, p.next_trials, p.next_lower_95, p.next_upper_95
 from posteriors as p
 left join partitions as m on m.dataset = 'posteriors' and m.name = p.study and m.day = p.day
 where p.study = any(:studies) and p.day <= :until
@@ -52,6 +72,17 @@ where h.area in (select s.area from studies as s where s.study = any(:studies)) 
 order by h.area, h.hour
 """
 
+_ALARMS = """
+select a.kind, a.subject, a.day, a.area, a.direction, a.said, a.calibrated, a.synthetic
+from alarms as a
+where a.day > :until - :nights and a.day <= :until
+    and (a.subject = any(:studies) or a.subject = a.area and a.area in (select s.area from studies as s where s.study = any(:studies)))
+order by a.day desc, a.kind, a.subject
+"""
+
+#: Alarms are shown for so many nights, the report's own with them.
+ALARM_NIGHTS = 14
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -62,30 +93,33 @@ class Snapshot:
         posteriors: one row a study and day; `marker` is the revision it was published under, None once its counts changed.
         restated: one row a study whose published figures were changed later: how often, and when last.
         hours: one row an hour of the studies' areas, of those days alone that are known to be observed in part.
+        alarms: one row an alarm of the studies or their areas in the last ALARM_NIGHTS nights, the newest first.
     """
 
     counts: pd.DataFrame
     posteriors: pd.DataFrame
     restated: pd.DataFrame
     hours: pd.DataFrame
+    alarms: pd.DataFrame
 
     @property
     def digest(self) -> str:
         """Equal for equal contents: tells whether a page made of this snapshot is still true."""
-        return digest(*(frame.to_csv(index=False) for frame in (self.counts, self.posteriors, self.restated, self.hours)))
+        return digest(*(frame.to_csv(index=False) for frame in (self.counts, self.posteriors, self.restated, self.hours, self.alarms)))
 
 
 def read(connection: Connection, studies: Sequence[str], until: date) -> Snapshot:
     """Read what there is of `studies` up to and with the day `until`."""
 
     def frame(query: str) -> pd.DataFrame:
-        result = connection.execute(text(query), {"studies": list(studies), "until": until, "whole": WHOLE})
+        given = {"studies": list(studies), "until": until, "whole": WHOLE, "nights": ALARM_NIGHTS}
+        result = connection.execute(text(query), given)
         rows = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
         if "day" in rows:
             rows["day"] = pd.to_datetime(rows["day"])
         return rows
 
-    return Snapshot(frame(_COUNTS), frame(_POSTERIORS), frame(_RESTATED), frame(_HOURS))
+    return Snapshot(frame(_COUNTS), frame(_POSTERIORS), frame(_RESTATED), frame(_HOURS), frame(_ALARMS))
 
 
 @dataclass(frozen=True)
@@ -95,13 +129,15 @@ class StudyDays:
     Attributes:
         days: one row a local day from the study's start to the report's day, as charts.py describes it, and authors, retweets,
             coverage, coverage_reason, reason (why a day is missing), synthetic, and basis (one of schema.BASES) with sampled and
-            population: how many posts a sample holds, and of how many.
+            population: how many posts a sample holds, and of how many; excluded: tweets that the study leaves out; own_trials: those
+            that own is the share of; surprise: the probability of a day so far out.
         latest: the newest posterior row (a dict), None where there is none.
         latest_day: its day.
         current: whether that row was made by the study as it is configured now, from the counts as they are now.
         synthetic: whether any of its days is made up.
         changes: how many published figures were restated later.
         hours: those of the area's partial days, as Snapshot has them.
+        alarms: those of the study and of its area, as Snapshot has them.
     """
 
     days: pd.DataFrame
@@ -111,15 +147,36 @@ class StudyDays:
     synthetic: bool
     changes: int
     hours: pd.DataFrame
+    alarms: pd.DataFrame
 
     @property
     def basis(self) -> str:
         """What the newest number is made of: one of schema.BASES."""
         return "tweets" if self.latest is None else str(self.latest["basis"])
 
+    @property
+    def weighing(self) -> pd.DataFrame:
+        """The days from the first that weighs in the newest number: all, or those of the study's window, and what came after."""
+        if self.latest is None or pd.isna(window := self.latest["window_days"]):
+            return self.days
+        first = pd.Timestamp(self.latest["day"]) - pd.Timedelta(days=int(window) - 1)
+        return self.days[self.days["day"] >= first]
+
+    def tonight(self, night: date) -> list[dict[Any, Any]]:
+        """The alarms found on that night."""
+        return [
+            {str(key): value for key, value in row.items()}
+            for row in self.alarms[self.alarms["day"] == pd.Timestamp(night)].to_dict("records")
+        ]
+
+    def shift(self, night: date) -> str:
+        """The direction of an alarm of the study itself on that night; empty where there was none."""
+        return next((str(row["direction"]) for row in self.tonight(night) if row["subject"] != row["area"]), "")
+
     def of_status(self, status: str) -> list[date]:
-        """The days that are "whole", "partial", "unknown" or "missing"."""
-        return local_dates(self.days.loc[self.days["status"] == status, "day"])
+        """Those of the days that weigh which are "whole", "partial", "unknown" or "missing"."""
+        found = self.weighing
+        return local_dates(found.loc[found["status"] == status, "day"])
 
 
 def local_dates(days: Iterable[Any]) -> list[date]:
@@ -159,11 +216,24 @@ def study_days(
     rows = published[fresh] if fresh.any() else published
     calendar = pd.DataFrame({"day": pd.date_range(start, until, unit="us")})
     frame = calendar.merge(kept.drop(columns=["study", "revision"]), on="day", how="left")
-    shares = ["day", "alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"]
-    frame = frame.merge(rows[shares], on="day", how="left")
-    for name in ("trials", "matches", "authors", "retweets", "coverage", "sampled", "population", *shares[1:]):
+    frame = frame.merge(rows[["day", *_OF_DAY]], on="day", how="left")
+    for name in (
+        "trials",
+        "matches",
+        "authors",
+        "retweets",
+        "coverage",
+        "sampled",
+        "population",
+        "excluded",
+        "own_trials",
+        "own_matches",
+        *_OF_DAY,
+    ):
         frame[name] = pd.to_numeric(frame[name]).astype("float64")
     frame["status"] = _status(frame)
+    frame["own"] = frame["own_matches"] / frame["own_trials"].where(frame["own_trials"] > 0)
+    frame["outside"] = (frame["own"] < frame["expected_lower_95"]) | (frame["own"] > frame["expected_upper_95"])
     by_old_rule = set(counts.loc[stale, "day"])
     frame["reason"] = [
         "" if status != "missing" else "counted by an earlier rule or box" if day in by_old_rule else "no tweets were collected"
@@ -179,7 +249,15 @@ def study_days(
         synthetic=bool(kept["synthetic"].any()) or bool(latest and latest["synthetic"]),
         changes=int(changes.sum()),
         hours=snapshot.hours[snapshot.hours["area"] == area],
+        alarms=snapshot.alarms[(snapshot.alarms["subject"] == study) | (snapshot.alarms["subject"] == area)],
     )
+
+
+#: What the frame of days takes over from the posteriors.
+_OF_DAY = (
+    *("alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"),
+    *("expected_mean", "expected_lower_95", "expected_upper_95", "surprise"),
+)
 
 
 def _made_by(frame: pd.DataFrame, column: str, wanted: Callable[[date], str]) -> NDArray[np.bool_]:

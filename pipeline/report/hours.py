@@ -116,7 +116,7 @@ def of_day(known: StudyDays, day: Any) -> list[dict[Any, Any]]:
 
 def partial_days(known: StudyDays, zone: ZoneInfo, *, most: int = 3) -> list[str]:
     """One text for each partial day, the newest first: "22 Nov 2026: 88 % observed, missing 08:00 to 11:00 (X did not answer)"."""
-    partial = known.days[known.days["status"] == "partial"].iloc[::-1]
+    partial = known.weighing[known.weighing["status"] == "partial"].iloc[::-1]
     texts = []
     for row in partial.head(most).to_dict("records"):
         why = missing(of_day(known, row["day"]), zone) or _text(row["coverage_reason"])

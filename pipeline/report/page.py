@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.report.card import Card
 
 #: Changes whenever the page of the same database would look different.
-CODE = "report-3"
+CODE = "report-4"
 
 #: charts.PALETTE on a dark ground, in the same order of brightness differences. Names are those of the palette.
 DARK = {
@@ -114,6 +114,8 @@ def render(cards: Sequence[Card], day: date, *, revision: str, made_at: datetime
         cards=cards,
         day=day,
         day_long=words.day_long(day),
+        # of several studies in one area, once
+        area_shifts=list(dict.fromkeys(said for each in cards for said in each.area_shifts)),
         synthetic=any(each.synthetic for each in cards),
         all_synthetic=all(each.synthetic for each in cards),
         revision=revision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import textwrap
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 
 from pipeline import count, database, matchers, posterior, text
-from pipeline.report import data, hours, words
+from pipeline.report import data, grounds, hours, words
 from pipeline.sandbox import city, query
 from pipeline.settings import Settings
 from pipeline.sources import x_query
@@ -36,6 +37,10 @@ class Row:
         current: whether it was made by the study as it is configured now.
         basis: one of schema.BASES.
         partial: the days observed in part, in words.
+        worth: how many independent tweets would say as much; a dash where authors are unknown.
+        flags: what makes the interval less sure than it looks, in words.
+        shift: "up" or "down" where an alarm of the study was found on the report's night; else empty.
+        shifts: the alarms of the study and its area in the last nights: day and words.
     """
 
     study: str
@@ -53,12 +58,16 @@ class Row:
     current: bool
     basis: str = "tweets"
     partial: tuple[str, ...] = ()
+    worth: str = "–"
+    flags: tuple[str, ...] = ()
+    shift: str = ""
+    shifts: tuple[tuple[date, str], ...] = ()
 
     @property
     def marks(self) -> list[str]:
         """What must not be overlooked in the number."""
         said = {"synthetic": self.synthetic, "a sample": self.basis == "sample", "counted by X": self.basis == "counts"}
-        said["partial"] = bool(self.partial)
+        said |= {"partial": bool(self.partial), f"shift {self.shift}": bool(self.shift)}
         return [mark for mark, applies in said.items() if applies]
 
 
@@ -67,7 +76,7 @@ def rows(settings: Settings, day: date) -> list[Row]:
     studies = [study for study in settings.studies.values() if study.start <= day]
     with database.transaction(settings) as connection:
         snapshot = data.read(connection, [study.name for study in studies], day)
-    return [_row(settings, study, days_of(settings, study, day, snapshot)) for study in studies]
+    return [_row(settings, study, days_of(settings, study, day, snapshot), day) for study in studies]
 
 
 def days_of(settings: Settings, study: Study, day: date, snapshot: data.Snapshot) -> data.StudyDays:
@@ -87,17 +96,20 @@ def truth(settings: Settings, study: Study, known: data.StudyDays) -> float | No
     """The share that the sandbox's generator was set to, over the days that the newest posterior counts.
 
     Days weigh as they do in the posterior: by their trials, and by the study's forgetting. None unless every one of those
-    days is made up (then there is no such number).
+    days is made up (then there is no such number), and where the study leaves out authors: nobody set what the others say.
     """
     counted = known.days.dropna(subset=["trials"])
-    if known.latest_day is None or not known.synthetic or not counted["synthetic"].astype(bool).all():
+    if study.exclude.authors or known.latest_day is None or not known.synthetic or not counted["synthetic"].astype(bool).all():
         return None
     # chosen by itself, it stands in the published row
     forget = float((known.latest or {}).get("forget", 1.0)) if study.forget == "auto" else study.forget
+    made_up = city.of(settings, study.area)
+    if city.CLIENTS[-1].casefold() in map(str.casefold, study.exclude.clients):
+        made_up = dataclasses.replace(made_up, bots=0.0)
     shares, weights = [], []
     for day, trials in zip(data.local_dates(counted["day"]), counted["trials"], strict=True):
         if day <= known.latest_day:
-            texts, chances = city.distribution(settings, study.area, day)
+            texts, chances = made_up.distribution(day)
             matching = _matching_by_x if study.mode == "counts" else _matching
             shares.append(float(chances[matching(texts, json.dumps(study.match))].sum()))
             ago = (known.latest_day - day).days
@@ -121,7 +133,7 @@ def _matching_by_x(texts: tuple[str, ...], match: str) -> NDArray[np.bool_]:
     return np.array([test(cast(city.Tweet, SimpleNamespace(text=text))) for text in texts], dtype=bool)
 
 
-def _row(settings: Settings, study: Study, known: data.StudyDays) -> Row:
+def _row(settings: Settings, study: Study, known: data.StudyDays, day: date) -> Row:
     latest = known.latest or {}
     return Row(
         study=study.name,
@@ -133,12 +145,16 @@ def _row(settings: Settings, study: Study, known: data.StudyDays) -> Row:
         trials=int(latest.get("trials", 0)),
         matches=int(latest.get("matches", 0)),
         days=int(latest.get("days", 0)),
-        missing=len(known.days) - int(latest.get("days", 0)),
+        missing=len(known.weighing) - int(latest.get("days", 0)),
         synthetic=known.synthetic,
         truth=truth(settings, study, known),
         current=known.current,
         basis=known.basis,
         partial=tuple(hours.partial_days(known, settings.area(study.area).zone)),
+        worth=grounds.worth(latest),
+        flags=tuple(grounds.flags(latest)),
+        shift=known.shift(day),
+        shifts=tuple(grounds.shifts(known.alarms)),
     )
 
 
@@ -160,8 +176,9 @@ def lines(found: Iterable[Row], width: int) -> list[str]:
         for row, line in zip(listed, numbers, strict=True):
             shown += [row.question + (f" ({', '.join(row.marks)})" if row.marks else ""), line]
     legend = ["", "n: tweets counted, k: those that match, days: those counted of those since the study's start."]
+    legend.append("worth: so many independent tweets would tell as much; those of one author are not independent.")
     if made_up:
-        legend.append("synthetic: made up by the sandbox; true share: the one they were made with.")
+        legend.append("synthetic: made up by the sandbox; truth: the share they were made with.")
     if "a sample" in marks:
         legend.append("a sample: not all tweets, but those of time slices drawn at random over each day.")
     if "counted by X" in marks:
@@ -169,12 +186,13 @@ def lines(found: Iterable[Row], width: int) -> list[str]:
     if "partial" in marks:
         legend.append("partial: hours of a day are missing, and its number speaks of the others:")
         legend += [f"  {row.study}, {day}" for row in listed for day in row.partial]
+    legend += grounds.warnings((row.study, row.flags, row.shifts) for row in listed)
     return shown + [part for line in legend for part in (textwrap.wrap(line, max(width, 40)) or [""])]
 
 
 def _headings(made_up: bool, *, questions: bool) -> list[str]:
     question, marks = (["question"], [""]) if questions else ([], [])
-    return ["study", *question, "share", "95 % interval", "n", "k", "days", *(["true share"] if made_up else []), *marks]
+    return ["study", *question, "share", "95 % interval", "n", "worth", "k", "days", *(["truth"] if made_up else []), *marks]
 
 
 def _aligned(table: list[list[str]]) -> list[str]:
@@ -198,7 +216,7 @@ def _cells(row: Row, made_up: bool, *, question: bool) -> list[str]:
     else:
         places = words.decimals(row.lower, row.upper)
         cells += [words.percent(row.mean, places), words.interval(row.lower, row.upper) + ("" if row.current else " (stale)")]
-    cells += [f"{row.trials:,}", f"{row.matches:,}", f"{row.days} of {row.days + row.missing}" if row.missing else f"{row.days}"]
+    cells += [f"{row.trials:,}", row.worth, f"{row.matches:,}", f"{row.days}/{row.days + row.missing}" if row.missing else f"{row.days}"]
     if made_up:
         cells.append("" if row.truth is None else words.percent(row.truth, places))
     if question:

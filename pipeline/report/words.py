@@ -26,7 +26,8 @@ def interval(lower: float, upper: float, *, joined: str = "to") -> str:
 
 
 #: What has to be said of a number of basis "counts" wherever it shows.
-BY_X = "counted by X, by its own matching rules; authors unknown"
+NO_AUTHORS = "not corrected for authors: X names none"
+BY_X = f"counted by X, by its own matching rules; {NO_AUTHORS}"
 
 
 def observed(share: float) -> str:

@@ -65,7 +65,7 @@ comment on column posteriors.effective_matches is 'Weighted matches / design_eff
 comment on column posteriors.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column posteriors.top_weight is 'Part of the weighted trials written by the five busiest authors.';
 comment on column posteriors.without_top is 'The share without the one author who moves it most.';
-comment on column posteriors.top_influence is 'Part of the variance that this author makes; above 0.3 the interval is too narrow.';
+comment on column posteriors.top_influence is 'Part of the variance that this author makes; above 0.3 the interval rests on one person, and may be too narrow.';
 comment on column posteriors.naive_alpha is 'The naive estimate, as if all tweets were independent: alpha.';
 comment on column posteriors.naive_beta is 'The naive estimate: beta.';
 comment on column posteriors.naive_mean is 'The naive estimate: share.';
@@ -135,7 +135,7 @@ comment on column posterior_history.effective_matches is 'Weighted matches / des
 comment on column posterior_history.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column posterior_history.top_weight is 'Part of the weighted trials written by the five busiest authors.';
 comment on column posterior_history.without_top is 'The share without the one author who moves it most.';
-comment on column posterior_history.top_influence is 'Part of the variance that this author makes; above 0.3 the interval is too narrow.';
+comment on column posterior_history.top_influence is 'Part of the variance that this author makes; above 0.3 the interval rests on one person, and may be too narrow.';
 comment on column posterior_history.naive_alpha is 'The naive estimate, as if all tweets were independent: alpha.';
 comment on column posterior_history.naive_beta is 'The naive estimate: beta.';
 comment on column posterior_history.naive_mean is 'The naive estimate: share.';
@@ -155,6 +155,14 @@ comment on column posterior_history.surprise_score is 'The same as a signed norm
 comment on column posterior_history.next_trials is 'Number of tweets that the prediction for the next day assumes.';
 comment on column posterior_history.next_lower_95 is 'Predictive 95 % interval of the next day''s own share, lower end.';
 comment on column posterior_history.next_upper_95 is 'Predictive 95 % interval of the next day''s own share, upper end.';
+
+-- the digest of a night is made like its page
+alter table partitions drop constraint partitions_dataset_check;
+alter table partitions
+    add constraint partitions_dataset_check check (dataset in ('tweets', 'counts', 'posteriors', 'report', 'digest'));
+comment on column partitions.dataset is 'tweets, counts, posteriors, report or digest.';
+comment on column partitions.name is 'The area (tweets), the study (counts, posteriors), or empty (report, digest).';
+comment on column partitions.rows is 'Rows that were loaded: of tweets, of author_counts, or 1 for a posterior or report; alarms of a digest.';
 
 create table alarms (
     kind text not null check (kind in ('share', 'volume', 'coverage')),
@@ -206,6 +214,7 @@ create table alarm_deliveries (
     channel text not null check (channel in ('webhook', 'mail')),
     status text not null check (status in ('sending', 'sent', 'failed')),
     attempts integer not null default 1,
+    night text,
     error text,
     changed_at timestamptz not null default clock_timestamp(),
     primary key (kind, subject, day, channel),
@@ -218,5 +227,6 @@ comment on column alarm_deliveries.day is 'alarms.day.';
 comment on column alarm_deliveries.channel is 'webhook or mail.';
 comment on column alarm_deliveries.status is 'sending (or killed while sending: not sent again), sent, or failed (tried again by the next night).';
 comment on column alarm_deliveries.attempts is 'How often it was tried.';
+comment on column alarm_deliveries.night is 'The night that tried last: one that failed is tried again by another.';
 comment on column alarm_deliveries.error is 'What went wrong, without secrets.';
 comment on column alarm_deliveries.changed_at is 'When the status last changed.';

@@ -36,7 +36,38 @@ select
     posteriors.days_sampled,
     daily_counts.basis as day_basis,
     daily_counts.sampled as day_sampled,
-    daily_counts.population as day_population
+    daily_counts.population as day_population,
+    posteriors.design_effect,
+    posteriors.borrowed,
+    posteriors.effective_trials,
+    posteriors.authors,
+    posteriors.top_weight,
+    posteriors.without_top,
+    posteriors.top_influence,
+    posteriors.naive_mean as naive_share,
+    posteriors.naive_lower_95,
+    posteriors.naive_upper_95,
+    posteriors.per_author_mean as per_author_share,
+    posteriors.per_author_lower_95,
+    posteriors.per_author_upper_95,
+    posteriors.per_author_votes,
+    daily_counts.matches::double precision / nullif(daily_counts.trials, 0) as day_share,
+    posteriors.expected_mean as expected_share,
+    posteriors.expected_lower_95,
+    posteriors.expected_upper_95,
+    posteriors.surprise,
+    posteriors.surprise_score,
+    daily_counts.excluded as day_excluded,
+    posteriors.next_trials,
+    posteriors.next_lower_95,
+    posteriors.next_upper_95,
+    posteriors.prior_alpha,
+    posteriors.prior_beta,
+    posteriors.prior_areas,
+    posteriors.forget,
+    posteriors.forget_scores::jsonb as forget_scores,
+    posteriors.window_days,
+    posteriors.author_cap
 from posteriors
 -- counts of a new rule may be there before the share that they lead to
 left join daily_counts
@@ -45,7 +76,7 @@ left join daily_counts
 comment on view study_days is 'One row a study and day: what was counted on it, and the share that is believed at its end.';
 comment on column study_days.study is 'The study.';
 comment on column study_days.day is 'The local day of the study''s area.';
-comment on column study_days.share is 'Posterior mean of the share at the end of the day.';
+comment on column study_days.share is 'The share at the end of the day, corrected for authors who tweet a lot where design_effect is not null.';
 comment on column study_days.lower_50 is 'Central 50 % interval, lower end.';
 comment on column study_days.upper_50 is 'Central 50 % interval, upper end.';
 comment on column study_days.lower_95 is 'Central 95 % interval, lower end.';
@@ -77,3 +108,39 @@ comment on column study_days.days_sampled is 'Days that count and are samples.';
 comment on column study_days.day_basis is 'The same of this day alone: tweets, sample or counts.';
 comment on column study_days.day_sampled is 'For a sample: how many different posts were received on this day; else null.';
 comment on column study_days.day_population is 'For a sample: how many posts X said there are on this day in all; else null.';
+comment on column study_days.design_effect is
+    'How many times wider the variance of the share is than that of as many independent tweets; null where authors are unknown: then the share is not corrected for them.';
+comment on column study_days.borrowed is 'Part of the correlation within authors that was borrowed from other days: 0 none, 1 all.';
+comment on column study_days.effective_trials is 'So many independent tweets would be worth as much: weighted trials / design_effect.';
+comment on column study_days.authors is 'Different known authors of the days that weigh; null where X counted.';
+comment on column study_days.top_weight is 'Part of the weighted tweets written by the five busiest authors.';
+comment on column study_days.without_top is 'The share without the one author who moves it most.';
+comment on column study_days.top_influence is 'Part of the variance that this author makes; above 0.3 the interval rests on one person, and may be too narrow.';
+comment on column study_days.naive_share is 'The share as if all tweets were independent: what a plain Beta posterior would say.';
+comment on column study_days.naive_lower_95 is 'The same: central 95 % interval, lower end.';
+comment on column study_days.naive_upper_95 is 'The same: central 95 % interval, upper end.';
+comment on column study_days.per_author_share is
+    'Another question, the share of authors: one vote an author; null where authors are unknown.';
+comment on column study_days.per_author_lower_95 is 'Share of authors: central 95 % interval, lower end.';
+comment on column study_days.per_author_upper_95 is 'Share of authors: central 95 % interval, upper end.';
+comment on column study_days.per_author_votes is
+    'Votes that the share of authors rests on; an author''s vote fades with the author''s latest day.';
+comment on column study_days.day_share is 'k / n of this day alone; null where it has no tweets.';
+comment on column study_days.expected_share is 'What the days before said of this day''s own share.';
+comment on column study_days.expected_lower_95 is 'Predictive 95 % interval of this day''s own share, from the days before, lower end.';
+comment on column study_days.expected_upper_95 is 'The same, upper end.';
+comment on column study_days.surprise is 'Probability of a day at least so far out, by that prediction, both sides; small is surprising.';
+comment on column study_days.surprise_score is 'The same as a signed normal score: above 0 for more matches than expected.';
+comment on column study_days.day_excluded is
+    'Tweets of this day left out because the study excludes their author or client: neither n nor k.';
+comment on column study_days.next_trials is 'Number of tweets that the prediction for the next day assumes.';
+comment on column study_days.next_lower_95 is 'Predictive 95 % interval of the next day''s own share, lower end.';
+comment on column study_days.next_upper_95 is 'The same, upper end.';
+comment on column study_days.prior_alpha is 'The prior, Beta(prior_alpha, prior_beta).';
+comment on column study_days.prior_beta is 'The prior: beta.';
+comment on column study_days.prior_areas is
+    'For a pooled prior: from how many other areas it was learnt (0: not yet, the study''s own); null for a set prior.';
+comment on column study_days.forget is 'Weight of a day against the day after it, set or chosen; 1 forgets nothing.';
+comment on column study_days.forget_scores is 'Where it is chosen by itself: one-step-ahead log scores by candidate; null where it is set.';
+comment on column study_days.window_days is 'Only so many days weigh, the row''s own with them; null for all.';
+comment on column study_days.author_cap is 'An author''s tweets of one day counted as so many at most; null for no cap.';

@@ -55,7 +55,7 @@ def test_a_changed_rule_recounts_that_study_alone(loaded: Installation) -> None:
     done = loaded.luigi("Nightly", "--date", "2026-11-11")
     assert done.returncode == 0, done.stdout
     study = {"CountMatches": {"water"}, "LoadCounts": {"water"}, "UpdatePosterior": {"water"}}
-    assert ran(loaded, before_runs) == study | {"BuildReport": {""}, "Nightly": {""}}
+    assert ran(loaded, before_runs) == study | {"BuildReport": {""}, "SendDigest": {""}, "Nightly": {""}}
     assert loaded.requests() == requests
     after = loaded.query("select day, matches from daily_counts where study = 'water' order by day")
     assert [day for day, _ in after] == [day for day, _ in before]
@@ -71,7 +71,8 @@ def test_whom_a_study_leaves_out_recounts_that_study_alone(loaded: Installation)
     loaded.write()
     assert loaded.nights(START, STOP).returncode == 0
     study = {"CountMatches": {"water"}, "LoadCounts": {"water"}, "UpdatePosterior": {"water"}}
-    assert {task: names for task, names in ran(loaded, before_runs).items() if task not in ("BuildReport", "Nightly")} == study
+    always = ("BuildReport", "SendDigest", "Nightly")
+    assert {task: names for task, names in ran(loaded, before_runs).items() if task not in always} == study
     assert loaded.requests() == requests
     after = loaded.query("select day, trials + excluded, excluded from daily_counts where study = 'water' order by day")
     of_robots = "area = 'mexico-city' and client = 'Made-Up Bot' and not is_retweet"
@@ -86,7 +87,7 @@ def test_a_changed_prior_republishes_that_posterior_alone(loaded: Installation) 
     loaded.studies = loaded.studies.replace("beta = 9.0", "beta = 19.0")
     loaded.write()
     assert loaded.nights(START, STOP).returncode == 0
-    assert ran(loaded, before_runs) == {"UpdatePosterior": {"water"}, "BuildReport": {""}, "Nightly": {""}}
+    assert ran(loaded, before_runs) == {"UpdatePosterior": {"water"}, "BuildReport": {""}, "SendDigest": {""}, "Nightly": {""}}
     assert loaded.requests() == requests
     assert loaded.query("select distinct prior_beta from posteriors where study = 'water'") == [(19.0,)]
     assert loaded.query("select count(*) > 0 from posterior_history where study = 'water'") == [(True,)]
@@ -99,7 +100,7 @@ def test_a_changed_box_fetches_that_area_again(loaded: Installation) -> None:
     loaded.write()
     assert loaded.nights(START, STOP).returncode == 0
     found = ran(loaded, before_runs)
-    assert found.pop("BuildReport") == found.pop("Nightly") == {""}
+    assert found.pop("BuildReport") == found.pop("SendDigest") == found.pop("Nightly") == {""}
     assert found == {
         "ExtractTweets": {"toluca"},
         "CleanTweets": {"toluca"},
@@ -120,7 +121,7 @@ def test_a_changed_policy_cleans_that_area_again_without_a_request(loaded: Insta
     loaded.write()
     assert loaded.nights(START, STOP).returncode == 0
     found = ran(loaded, before_runs)
-    assert found.pop("BuildReport") == found.pop("Nightly") == {""}
+    assert found.pop("BuildReport") == found.pop("SendDigest") == found.pop("Nightly") == {""}
     assert found == {
         "CleanTweets": {"mexico-city"},
         "LoadTweets": {"mexico-city"},
@@ -141,7 +142,7 @@ def test_a_changed_time_zone_fetches_that_area_again(loaded: Installation) -> No
     loaded.write()
     assert loaded.nights(START, STOP).returncode == 0
     found = ran(loaded, before_runs)
-    assert found.pop("BuildReport") == found.pop("Nightly") == {""}
+    assert found.pop("BuildReport") == found.pop("SendDigest") == found.pop("Nightly") == {""}
     assert set(found) == {"ExtractTweets", "CleanTweets", "LoadTweets", "CountMatches", "LoadCounts", "UpdatePosterior"}
     assert set().union(*found.values()) == {"toluca", "toluca-water"}
     assert loaded.requests() > requests

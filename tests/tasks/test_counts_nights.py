@@ -101,7 +101,7 @@ def test_a_night_of_both_kinds(counted: Installation) -> None:
 
 def test_who_counted_is_said_wherever_a_number_shows(counted: Installation) -> None:
     """Page, terminal, status; of the studies that X counts and of no other."""
-    said = "counted by X, by its own matching rules; authors unknown"
+    said = "counted by X, by its own matching rules; not corrected for authors: X names none"
     page = (counted.data / "report.html").read_text("utf-8")
     cards = dict(re.findall(r'<article id="([^"]+)"(.*?)</article>', page, re.DOTALL))
     assert set(cards) == {"traffic", "water", "water-by-x", "transport-by-x"}
@@ -164,6 +164,6 @@ def test_a_counts_study_alone_needs_no_tweets(installation: Installation) -> Non
     installation.write()
     assert installation.luigi("Nightly", "--date", "2026-11-10").returncode == 0
     ran = {task for (task,) in installation.query("select distinct task from task_runs")}
-    assert ran == {"ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport", "Nightly"}
+    assert ran == {"ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport", "SendDigest", "Nightly"}
     assert installation.query("select count(*) from tweets") == [(0,)]
     assert {entry["endpoint"] for entry in asked(installation)} == {"counts/all"}

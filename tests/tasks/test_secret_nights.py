@@ -10,7 +10,8 @@ import pytest
 from pipeline.sandbox import lifecycle
 from pipeline.settings import read as read_settings
 from tests.chain import ROOT, Installation
-from tests.servers import Reply, scripted
+from tests.mailboxes import mailbox
+from tests.servers import Reply, receiving, scripted
 from tests.tasks.test_luigid import Luigid, luigid
 
 __all__ = ["luigid"]
@@ -20,7 +21,9 @@ pytestmark = pytest.mark.slow
 TOKEN = "MARKED-TOKEN-0123456789abcdef"
 PASSWORD = "MARKED-PASSWORD-fedcba9876543210"
 KEY = "MARKED-KEY-00112233445566778899"
-SECRETS = (TOKEN, PASSWORD, KEY)
+HOOK = "MARKED-HOOK-a1b2c3d4e5f60718"
+MAIL = "MARKED-MAIL-8170f6e5d4c3b2a1"
+SECRETS = (TOKEN, PASSWORD, KEY, HOOK, MAIL)
 
 
 def at_debug(folder: Path) -> dict[str, str]:
@@ -94,14 +97,20 @@ AUTHOR = "987650012300987654"
 
 @pytest.mark.parametrize("refused", [False, True], ids=["a good night", "a night that fails"])
 def test_a_night_at_debug_keeps_its_secrets(installation: Installation, luigid: Luigid, refused: bool) -> None:
-    """Token, password and author key reach whom they are for, and are found nowhere else."""
+    """Token, passwords, author key and webhook reach whom they are for, and are found nowhere else."""
+    installation.settings += '[alarms]\nmail_to = ["team@example.org"]\n'
+    installation.write()
     installation.environ = {
         "X_BEARER_TOKEN": TOKEN,
         "GEOBETA_AUTHOR_KEY": KEY,
         "DATABASE_URL": with_password(installation.database_url),
         **at_debug(installation.folder),
     }
-    with scripted(posts=60) as api:
+    with scripted(posts=60) as api, receiving() as hook, mailbox(login=True) as box:
+        if refused:
+            hook.always, box.refuse = Reply(status=403, body=HOOK.encode()), {"DATA": f"554 we know {MAIL}"}
+        channels = {"GEOBETA_WEBHOOK_URL": f"{hook.url}/{HOOK}", "GEOBETA_SMTP_URL": f"smtp://me:{MAIL}@127.0.0.1:{box.port}"}
+        installation.environ |= channels
         # one page, then a failure that is tried again, then one that is not
         problem = {"title": "Unauthorized", "detail": "Unauthorized", "status": 401}
         api.script = {2: Reply(status=503), **{number: Reply(status=401, document=problem) for number in range(3, 50)}}
@@ -113,7 +122,9 @@ def test_a_night_at_debug_keeps_its_secrets(installation: Installation, luigid: 
         assert night.returncode == (30 if refused else 0)
         assert {seen.headers["authorization"] for seen in api.seen} == ({f"Bearer {TOKEN}"} if refused else set())
         commands = [("plan", "--date", "2026-11-10"), ("status",), ("report", "--date", "2026-11-10", "--debug")]
+        commands += [("alarms",), ("alarms", "--test", "--debug"), ("doctor", "--offline")]
         said = [installation.python("pipeline", *command, X_BASE_URL=url).stdout for command in commands]
+        assert ({seen.path for seen, _ in hook.posts}, set(box.logins)) == ({f"/{HOOK}"}, {("me", MAIL)})
     log = (installation.folder / "everything.log").read_text()
     # it was really at debug level, the HTTP library too
     assert "DEBUG   Starting new HTTP connection" in log

@@ -13,6 +13,7 @@ from luigi.task_register import Register
 
 import tasks
 from pipeline import database, ledger, load, posterior
+from pipeline.digest import night
 from pipeline.report import page
 from pipeline.settings import Settings
 from tasks import base
@@ -26,12 +27,13 @@ OTHER_AREA = '\n[toluca]\nbox = "-99.80,19.20,-99.55,19.40"\ntimezone = "America
 EXTRACTED = {"ExtractTweets"}
 CLEANED = {"CleanTweets", "LoadTweets"}
 COUNTED = {"CountMatches", "LoadCounts"}
-PUBLISHED = {"UpdatePosterior", "BuildReport"}
+PUBLISHED = {"UpdatePosterior", "BuildReport", "SendDigest"}
 #: What an area's tweets depend on reaches everything after them.
 AFTER_CLEANING = CLEANED | COUNTED | PUBLISHED
 EVERYTHING = EXTRACTED | AFTER_CLEANING
-#: The page's own revision is of what it says beside the numbers; who loads other numbers takes its marker away.
+#: Page's and digest's own revisions are of what they say beside the numbers; who loads other numbers takes their markers away.
 PAGE = {"BuildReport"}
+TOLD = {"BuildReport", "SendDigest"}
 
 
 def point_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +50,7 @@ def made(area: str = "mexico-city", study: str = "water", day: dt.date = DAY) ->
         **{kind.__name__: kind(area=area, date=day) for kind in of_area},
         **{kind.__name__: kind(study=study, date=day) for kind in of_study},
         "BuildReport": tasks.BuildReport(date=day),
+        "SendDigest": tasks.SendDigest(date=day),
     }
 
 
@@ -58,6 +61,8 @@ def targets(settings: Settings, monkeypatch: pytest.MonkeyPatch, **which: Any) -
     for name, task in made(**which).items():
         if name == "BuildReport":
             found[name] = f"{page.path(settings, task.date)} {task.stage_revision()}"
+        elif name == "SendDigest":
+            found[name] = f"{night.path(settings, task.date)} {task.stage_revision()}"
         else:
             outputs = luigi.task.flatten(task.output())
             assert outputs
@@ -90,12 +95,12 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "box": ({"areas": AREAS.replace("-99.3650", "-99.3651")}, EVERYTHING),
     "time zone": ({"areas": AREAS.replace("America/Mexico_City", "America/New_York")}, EVERYTHING),
     "places": ({"areas": AREAS + 'places = ["25530ba03b7d90c6"]\n'}, EVERYTHING),
-    "a token": ({"X_BEARER_TOKEN": "real"}, EVERYTHING - PAGE),
-    "another made-up city": ({"settings": "[sandbox]\nseed = 2\n"}, EVERYTHING - PAGE),
+    "a token": ({"X_BEARER_TOKEN": "real"}, EVERYTHING - TOLD),
+    "another made-up city": ({"settings": "[sandbox]\nseed = 2\n"}, EVERYTHING - TOLD),
     "largest_place": ({"areas": AREAS + "largest_place = 3.9\n"}, AFTER_CLEANING),
     "evidence": ({"areas": AREAS + 'evidence = ["point"]\n'}, AFTER_CLEANING),
-    "raw": ({"areas": AREAS + "raw = true\n"}, AFTER_CLEANING),
-    "author key": ({"GEOBETA_AUTHOR_KEY": "another key for tests only"}, AFTER_CLEANING - PAGE),
+    "raw": ({"areas": AREAS + "raw = true\n"}, AFTER_CLEANING - {"SendDigest"}),
+    "author key": ({"GEOBETA_AUTHOR_KEY": "another key for tests only"}, AFTER_CLEANING - TOLD),
     "words": ({"studies": STUDIES.replace('["agua"]', '["agua", "pipas"]')}, COUNTED | PUBLISHED),
     "exactness": ({"studies": STUDIES.replace('["agua"]', '["agua"], exact = true')}, COUNTED | PUBLISHED),
     "kind of rule": ({"studies": STUDIES.replace('words = ["agua"]', 'regex = "agua"')}, COUNTED | PUBLISHED),
@@ -104,13 +109,16 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "forgetting": ({"studies": STUDIES + "forget = 0.9\n"}, PUBLISHED),
     "start": ({"studies": STUDIES.replace("start = 2026-11-01", "start = 2026-11-02")}, PUBLISHED),
     "question": ({"studies": STUDIES.replace("speaks of water", "tells of water")}, {"BuildReport"}),
-    "another study": ({"studies": STUDIES.replace('"embotellamiento"', '"choque"')}, {"BuildReport"}),
+    "another study": ({"studies": STUDIES.replace('"embotellamiento"', '"choque"')}, TOLD),
     "a study that has not started": ({"studies": STUDIES + LATER}, set()),
     "another area": ({"areas": AREAS + OTHER_AREA}, set()),
     "what holds anyway": ({"areas": AREAS + "largest_place = 4.0\n"}, set()),
     "evidence in another order": ({"areas": AREAS + 'evidence = ["place_centroid", "point", "place_within"]\n'}, PAGE),
     "an equal box in other words": ({"areas": AREAS.replace("-99.3650,", "-99.365, ")}, set()),
     "page size": ({"settings": "[x]\npage_size = 10\n"}, set()),
+    "the promise": ({"settings": "[alarms]\nshare_per_year = 1.0\n"}, {"SendDigest"}),
+    "whether shifts are told": ({"studies": STUDIES + "alarms = false\n"}, TOLD),
+    "who is told": ({"settings": '[alarms]\nmail_to = ["a@example.org"]\n', "GEOBETA_WEBHOOK_URL": "https://hooks.example.org/x"}, set()),
     "patience": ({"settings": "[x]\ntimeout_seconds = 5.0\nattempts = 3\nlongest_wait_seconds = 10.0\n"}, set()),
     "batches": ({"settings": "[import]\nbatch_rows = 100\n"}, set()),
     "the sandbox's patience": ({"settings": "[sandbox]\nidle_exit_seconds = 5.0\n"}, set()),
@@ -135,10 +143,10 @@ CHANGES_BY_X: dict[str, tuple[dict[str, Any], set[str]]] = {
     "time zone": ({"areas": AREAS.replace("America/Mexico_City", "America/New_York")}, ASKED),
     "places": ({"areas": AREAS + 'places = ["25530ba03b7d90c6"]\n'}, ASKED),
     "words": ({"studies": BY_X.replace('["agua"]', '["agua", "pipas"]')}, ASKED),
-    "a token": ({"X_BEARER_TOKEN": "real"}, ASKED - PAGE),
+    "a token": ({"X_BEARER_TOKEN": "real"}, ASKED - TOLD),
     "prior": ({"studies": BY_X.replace("beta = 9.0", "beta = 9.5")}, PUBLISHED),
     # what is made of the area's tweets has no say in what X counts; the page shows the other study too
-    "largest_place": ({"areas": AREAS + "largest_place = 3.9\n"}, PAGE),
+    "largest_place": ({"areas": AREAS + "largest_place = 3.9\n"}, TOLD),
     "raw": ({"areas": AREAS + "raw = true\n"}, PAGE),
     "author key": ({"GEOBETA_AUTHOR_KEY": "another key for tests only"}, set()),
     "the full archive": ({"settings": "[x]\narchive_search = false\n"}, set()),
@@ -213,10 +221,12 @@ def test_range_daily_asks_the_database_once_for_sixty_days(make_settings: Callab
         load.counts(late, study, whole)
         posterior.update(late, study, whole)
     page.build(late, whole)
+    night.make(late, whole)
     for day in days:
-        # without a page on the disk a day is not complete anyhow, and nobody is asked
-        page.path(late, day).parent.mkdir(parents=True, exist_ok=True)
-        page.path(late, day).touch()
+        # without its files on the disk a day is not complete anyhow, and nobody is asked
+        for path in (page.path(late, day), night.path(late, day)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
     statements: list[str] = []
     sa.event.listen(database.engine(late), "before_cursor_execute", lambda *given: statements.append(given[2]))
     assert tasks.Nightly.bulk_complete(days) == [whole]
