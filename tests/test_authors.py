@@ -12,9 +12,6 @@ from pipeline.errors import InvalidCounts
 from pipeline.stats import authors
 from pipeline.stats.authors import AuthorRows, author_rows, clustered_posterior, design_effect
 
-# not wired into the chain yet
-pytestmark = pytest.mark.slow
-
 FIRST = np.datetime64("2026-11-01")
 #: (day, author, trials, matches); None has no author.
 Rows = list[tuple[int, Any, int, int]]
