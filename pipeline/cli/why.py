@@ -101,7 +101,8 @@ def _authors(values: Any) -> Iterator[str]:
         names_none = "X names none" if values["basis"] == "counts" else "it was published before geobeta did that"
         yield f"not corrected for authors: {names_none}"
         return
-    borrowed = f" ({words.percent(values['borrowed'], 0)} of it borrowed from other days)" if values["borrowed"] else ""
+    part = values["borrowed"]
+    borrowed = f" ({words.percent(part, 0)} of it borrowed, from other days or from what is usual)" if part else ""
     yield (
         f"{words.counted(values['authors'], 'author')}; tweets of one author hang together: the share is as sure as if there were"
         f" {values['design_effect']:.1f} times fewer tweets{borrowed}"
