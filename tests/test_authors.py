@@ -93,6 +93,16 @@ def test_it_is_undefined_where_there_is_nothing_to_compare(n: list[int], k: list
     assert np.isnan(design_effect(trials=n, matches=k))
 
 
+@pytest.mark.parametrize("gap", [5, 20, 60, 104, 160])
+def test_no_share_is_less_sure_than_that_of_one_tweet(gap: int) -> None:
+    """One author is left, all others have faded (after 104 days to less than a rounding): the design effect stays below n^2 / S."""
+    made = rows([(0, "a", 3, 3), (0, "b", 2, 1), (gap, "robot", 100, 0)], [gap], forget=0.7)
+    assert 1 < made.design_effect[0] <= 101
+    assert made.effective_trials[0] >= 0.99
+    still = rows([(0, "a", 3, 3), (gap, "robot", 100, 20)], [gap], forget=0.7)
+    assert 1 < still.design_effect[0] <= 101
+
+
 @pytest.mark.parametrize("window", [6, None])
 def test_a_window_of_weighted_days(window: int | None) -> None:
     """An author's days are summed with their weights before anything is squared; the squares are of the weights."""
