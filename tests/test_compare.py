@@ -80,6 +80,16 @@ def test_one_is_greater_or_the_other(a: float, b: float, c: float, d: float, cor
     assert found(d, c, b, a, correlation=correlation) == pytest.approx(forth, abs=1e-10)
 
 
+@pytest.mark.parametrize("shape", [(1.05, 0.8, 1700.0, 49.0), (0.2, 1.005, 287.0, 1.0), (1.02, 0.45, 8.0, 2.0)])
+@pytest.mark.parametrize("correlation", [0.0, 0.4])
+def test_quantiles_that_scipy_does_not_know(shape: tuple[float, float, float, float], correlation: float) -> None:
+    """A parameter just above 1 beside one below 1: far out scipy has no quantile, and a comparison would be 0 both ways."""
+    forth, back = found(*shape, correlation=correlation), found(*shape[2:], *shape[:2], correlation=correlation)
+    assert forth + back == pytest.approx(1, abs=1e-10)
+    if not correlation:
+        assert abs(forth - _by_quadrature(*shape)) < EXACT
+
+
 def test_probability_above_is_exact_on_the_grid() -> None:
     """P(p > t), t from 0 to 1 and about the mean, of every shape of the grid: within 1e-9."""
     worst = exact.above()

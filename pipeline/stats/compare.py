@@ -224,14 +224,33 @@ def _share_at(alpha: float, beta_: float, score: Floats) -> tuple[Floats, Floats
 
     x, rest = np.empty(score.shape), np.empty(score.shape)
     below = score < 0
-    x[below] = special.betaincinv(alpha, beta_, special.ndtr(score[below]))
-    x[~below] = special.betainccinv(alpha, beta_, special.ndtr(-score[~below]))
+    x[below] = _quantile(alpha, beta_, special.ndtr(score[below]))
+    x[~below] = _quantile_from_above(alpha, beta_, special.ndtr(-score[~below]))
     high = x > 0.5
     rest[~high] = 1 - x[~high]
-    for part, mirrored, mass in ((high & below, special.betainccinv, score), (high & ~below, special.betaincinv, -score)):
+    for part, mirrored, mass in ((high & below, _quantile_from_above, score), (high & ~below, _quantile, -score)):
         rest[part] = mirrored(beta_, alpha, special.ndtr(mass[part]))
     x[high] = 1 - rest[high]
     return x, rest
+
+
+def _quantile(alpha: float, beta_: float, mass: Floats) -> Floats:
+    """Where I_x(alpha, beta) is `mass`. scipy 1.17 gives NaN for alpha just above 1, beta < 1 and a mass below 6e-17."""
+    from scipy import special
+
+    x = np.asarray(special.betaincinv(alpha, beta_, mass), dtype=np.float64)
+    # so far out the series of I_x, DLMF 8.17.7, is its first term: x^alpha / (alpha B(alpha, beta))
+    with np.errstate(divide="ignore"):
+        first = np.exp((np.log(mass) + math.log(alpha) + special.betaln(alpha, beta_)) / alpha)
+    return np.where(np.isnan(x), first, x)
+
+
+def _quantile_from_above(alpha: float, beta_: float, mass: Floats) -> Floats:
+    """Where 1 - I_x(alpha, beta) is `mass`."""
+    from scipy import special
+
+    x = np.asarray(special.betainccinv(alpha, beta_, mass), dtype=np.float64)
+    return np.where(np.isnan(x), 1 - _quantile(beta_, alpha, mass), x)
 
 
 def _score_of(alpha: float, beta_: float, x: Floats, rest: Floats) -> Floats:
