@@ -139,6 +139,14 @@ def test_a_shift_is_in_the_file_with_what_is_partial_missing_and_surprising(shif
     assert max(map(len, text.splitlines())) <= words.WIDTH
 
 
+def test_a_day_with_a_cap_on_authors_is_held_against_what_was_expected_by_what_counts_of_it(make_settings: Make) -> None:
+    """The share of the day is that of the page and of the alarm: expected were capped counts."""
+    settings = make_settings(studies=STUDIES + "author_cap = 2\n")
+    put_nights(settings, "traffic", {day: {"a" * 32: (10, 10), "b" * 32: (2, 0)} for day in NIGHTS[:3]})
+    text = " ".join(make(settings, NIGHTS[2]).split())
+    assert "the day: 10 of 12 tweets, 50 % of the 4 that the cap on authors leaves; expected" in text
+
+
 def test_a_study_without_a_number_is_named(make_settings: Make) -> None:
     """And why it has none."""
     settings = make_settings(studies=STUDIES + STUDIES.replace("[traffic]", "[water]"))

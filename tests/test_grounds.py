@@ -88,7 +88,9 @@ def test_what_the_tweets_of_the_authors_are_worth_is_said_in_plain_words() -> No
     faded = dict(grounds.authors(latest(trials=1234, authors=456, effective_trials=100.0, design_effect=2.0, forget=0.9, author_cap=5)))
     assert faded["Authors"].endswith("(after forgetting and the cap on authors 200 weigh, design effect 2.00)")
     assert "Busiest authors" not in dict(grounds.authors(latest(authors=4)))
-    assert grounds.authors(latest(design_effect=None))[0][1] == "not corrected for authors: it was made before geobeta could"
+    before = grounds.authors(latest(design_effect=None, naive_mean=None))
+    assert before == [("Authors", "not corrected for authors: it was made before geobeta could")]
+    assert grounds.uncorrected(latest(design_effect=None)) == "not corrected for authors: its source names none"
 
 
 @pytest.mark.parametrize(

@@ -159,8 +159,9 @@ def _day(study: Mapping[str, Any]) -> str:
     if not n:
         return "the day: no tweets"
     low, high = study["expected_lower_95"], study["expected_upper_95"]
-    share = words.percent(k / n, words.decimals(low, high))
-    line = f"the day: {k:,} of {words.counted(n, 'tweet')}, {share}; expected {words.interval(low, high)}"
+    share = words.percent(study["own_matches"] / study["own_trials"], words.decimals(low, high))
+    cap = "" if study["own_trials"] == n else f" of the {study['own_trials']:,} that the cap on authors leaves"
+    line = f"the day: {k:,} of {words.counted(n, 'tweet')}, {share}{cap}; expected {words.interval(low, high)}"
     surprise = study["surprise"]
     if surprise is None or surprise >= _SURPRISING:
         return line

@@ -83,7 +83,9 @@ def uncorrected(latest: Mapping[str, Any]) -> str:
         return ""
     if latest["basis"] == "counts":
         return words.NO_AUTHORS
-    return "not corrected for authors: it was made before geobeta could"
+    if number(latest, "naive_mean") is None:
+        return "not corrected for authors: it was made before geobeta could"
+    return "not corrected for authors: its source names none"
 
 
 def flags(latest: Mapping[str, Any]) -> list[str]:
