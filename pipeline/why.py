@@ -54,6 +54,8 @@ class Explanation:
     row: Move | None
     #: the day against the days before it; None where one of the two has no tweets
     day: Move | None
+    #: what the alarms of the study on that day said
+    alarms: list[str]
     #: from each publication to the next
     restatements: list[Move]
 
@@ -84,6 +86,7 @@ def explain(settings: Settings, connection: sa.Connection, study: Study, day: da
         previous=None if previous is None else previous["day"],
         row=None if previous is None else _row_move(settings, connection, study, previous, values, days),
         day=None if days is None else _day_move(settings, connection, study, values, days),
+        alarms=_alarms(connection, study, day),
         restatements=restatements,
     )
 
@@ -185,6 +188,11 @@ def _day_counts(connection: sa.Connection, study: Study, row: Mapping[str, Any])
         return None
     n, k = counted.own(connection, study.name, row["day"], row["author_cap"])
     return {**found, "own_trials": n, "own_matches": k}
+
+
+def _alarms(connection: sa.Connection, study: Study, day: date) -> list[str]:
+    statement = sa.text("select said from alarms where kind = 'share' and subject = :study and day = :day")
+    return list(connection.execute(statement, {"study": study.name, "day": day}).scalars())
 
 
 def _same(settings: Settings, connection: sa.Connection, study: Study, row: Mapping[str, Any]) -> bool | None:

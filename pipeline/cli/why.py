@@ -139,6 +139,7 @@ def _reproduced(found: Explanation) -> str:
 
 def _day(found: Explanation) -> Iterator[str]:
     from pipeline.report import words
+    from pipeline.report.data import WHOLE
 
     counts, values = found.counts, found.publications[-1].values
     if counts is None:
@@ -153,14 +154,16 @@ def _day(found: Explanation) -> Iterator[str]:
     by = "" if counts["authors"] is None else f", by {words.counted(counts['authors'], 'author')}"
     out = f"; {counts['excluded']:,} left out" if counts.get("excluded") else ""
     yield f"  {counts['matches']:,} of {words.counted(counts['trials'], 'tweet')} match{share}{by}{out}"
-    if counts["coverage"] is None or counts["coverage"] < 1:
+    if counts["coverage"] is None or counts["coverage"] < WHOLE:
         seen = "nobody knows how much of it" if counts["coverage"] is None else words.observed(counts["coverage"])
-        yield f"  observed: {seen} ({counts['coverage_reason']})"
+        yield f"  observed: {seen}" + (f" ({counts['coverage_reason']})" if counts["coverage_reason"] else "")
     if values["surprise"] is not None and values["expected_mean"] is not None:
         expected = words.percent(values["expected_mean"], places)
         yield f"  expected {expected}, between {words.interval(lower, upper, joined='and')} with a probability of 95 %"
         said = words.of_every(values["surprise"])
         yield f"  a day at least so far out: {said} ({values['surprise_score']:+.1f} standard deviations)"
+    for alarm in found.alarms:
+        yield f"  shift: {alarm}"
 
 
 def _change(move: Move) -> str:

@@ -92,6 +92,9 @@ def _how(verdict: Verdict) -> list[str]:
     """Which way, and by which nights it shows, where not by this one alone."""
     shows = {0: ["twice as far out as any night before"], 1: []}
     told = [verdict.direction, *shows.get(verdict.nights, [f"the last {verdict.nights} nights together show it"])]
+    if verdict.kind == "share" and verdict.expected_lower <= verdict.observed <= verdict.expected_upper:
+        # what is expected of a day allows for new authors; its past may have been of the same ones
+        told.append("within that, but rare among its own past nights")
     return told if verdict.calibrated else [*told, f"only {words.counted(verdict.past, 'past night')} to judge by"]
 
 
