@@ -263,7 +263,8 @@ def reason(old: Mapping[str, Any], new: Mapping[str, Any], *, learnt_from: str =
     if "counts" in (old["basis"], new["basis"]) and differ("basis"):
         said.append("now counted by X's own rules" if new["basis"] == "counts" else "now counted from collected tweets")
     elif differ("rule_version"):
-        said.append("the rule changed")
+        # a row does not tell the two apart
+        said.append("the rule, or whom it leaves out, changed")
     if (prior := _prior_reason(old, new, learnt_from)) is not None:
         said.append(prior)
     if old["design_effect"] is None and new["design_effect"] is not None:
@@ -276,7 +277,8 @@ def reason(old: Mapping[str, Any], new: Mapping[str, Any], *, learnt_from: str =
     if new["days"] > old["days"]:
         said.append(f"{_days(new['days'] - old['days'])} came late")
     elif new["days"] < old["days"]:
-        said.append(f"{_days(old['days'] - new['days'])} no longer count")
+        gone = old["days"] - new["days"]
+        said.append(f"{_days(gone)} no longer count{'s' if gone == 1 else ''}")
     elif differ("trials", "matches"):
         completed = old["days_partial"] - new["days_partial"]
         what = f"{_days(completed)} completed" if completed > 0 else "earlier counts restated"

@@ -14,9 +14,6 @@ from pipeline.errors import InvalidCounts
 from pipeline.stats import attribution
 from pipeline.stats.attribution import Attribution, Cells, attribute
 
-# not wired into the chain yet
-pytestmark = pytest.mark.slow
-
 PARTS = ("same_authors", "other_authors", "place_mix", "coverage", "rule_version", "prior")
 #: A row: author, place, n, share that matches, share that matches by the old rule, seen on both sides.
 ROW = st.tuples(

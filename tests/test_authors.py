@@ -12,9 +12,6 @@ from pipeline.errors import InvalidCounts
 from pipeline.stats import authors
 from pipeline.stats.authors import AuthorRows, author_rows, clustered_posterior, design_effect
 
-# not wired into the chain yet
-pytestmark = pytest.mark.slow
-
 FIRST = np.datetime64("2026-11-01")
 #: (day, author, trials, matches); None has no author.
 Rows = list[tuple[int, Any, int, int]]
@@ -94,6 +91,16 @@ def test_it_agrees_with_the_linearised_variance_where_no_author_has_much_weight(
 def test_it_is_undefined_where_there_is_nothing_to_compare(n: list[int], k: list[int]) -> None:
     """No match, no other tweet, one author, nobody."""
     assert np.isnan(design_effect(trials=n, matches=k))
+
+
+@pytest.mark.parametrize("gap", [5, 20, 60, 104, 160])
+def test_no_share_is_less_sure_than_that_of_one_tweet(gap: int) -> None:
+    """One author is left, all others have faded (after 104 days to less than a rounding): the design effect stays below n^2 / S."""
+    made = rows([(0, "a", 3, 3), (0, "b", 2, 1), (gap, "robot", 100, 0)], [gap], forget=0.7)
+    assert 1 < made.design_effect[0] <= 101
+    assert made.effective_trials[0] >= 0.99
+    still = rows([(0, "a", 3, 3), (gap, "robot", 100, 20)], [gap], forget=0.7)
+    assert 1 < still.design_effect[0] <= 101
 
 
 @pytest.mark.parametrize("window", [6, None])
@@ -239,9 +246,9 @@ def test_intervals_cover_the_share_of_a_steady_world(name: str) -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_a_drifting_share_with_forgetting() -> None:
-    """3,000 worlds whose share drifts as the discount supposes. Where it does not drift, intervals are wider than need be: printed."""
-    covered = report("forget = 0.9, drifting", crowds.drifting(3000))
-    assert report("forget = 0.9, steady", crowds.drifting(1000, drift=0.0)) >= covered
+    """1,250 worlds whose share drifts as the discount supposes. Where it does not drift, intervals are wider than need be: printed."""
+    covered = report("forget = 0.9, drifting", crowds.drifting(1250))
+    assert report("forget = 0.9, steady", crowds.drifting(500, drift=0.0)) >= covered
     assert 0.93 <= covered <= 0.97
 
 

@@ -18,9 +18,6 @@ from pipeline.errors import InvalidCounts
 from pipeline.stats import compare
 from pipeline.stats.compare import Sharing
 
-# not wired into the chain yet
-pytestmark = pytest.mark.slow
-
 EXACT = 1e-9
 
 PARAMETER = st.floats(0.05, 1e6)

@@ -76,7 +76,7 @@ def beta_binomial(alpha: float, beta: float, n: int, effect: float) -> Any:
 
 @pytest.mark.parametrize("forget", [1.0, 0.9])
 def test_the_headline_is_the_clustered_estimate(forget: float) -> None:
-    """Beta(prior + k / D, prior + (n - k) / D), D by the jackknife over authors of the weighted sums; its intervals are a Beta's."""
+    """Beta(prior + k / D, prior + (n - k) / D), D of the authors' weighted sums; its intervals are a Beta's."""
     method = make_method(prior_alpha=2.0, prior_beta=6.0, forget=forget)
     row = one(method, SMALL, 4)
     n, k = np.transpose(list(weighted(SMALL, 4, forget=forget).values()))

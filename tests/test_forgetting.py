@@ -15,9 +15,6 @@ from pipeline.errors import InvalidCounts
 from pipeline.stats.forgetting import CANDIDATES, choose_forget, days_to_adapt, days_to_cover
 from pipeline.stats.sequence import posterior_sequence
 
-# not wired into the chain yet
-pytestmark = pytest.mark.slow
-
 
 def dates(*offsets: int) -> np.ndarray:
     """Days by their distance from the first."""

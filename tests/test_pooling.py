@@ -14,9 +14,6 @@ from benchmarks.figures import areas
 from pipeline.errors import InvalidCounts
 from pipeline.stats import pooling
 
-# not wired into the chain yet
-pytestmark = pytest.mark.slow
-
 AREA = st.integers(0, 500).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipeline import count, database, load, posterior
+from pipeline import count, database, estimates, load, posterior
 from pipeline.database import Marker
 from pipeline.errors import MissingData
 from pipeline.settings import Settings
@@ -350,3 +350,11 @@ def test_many_updates_at_once_publish_each_day_once(make_settings: Callable[...,
     assert sorted(changed) == [0] * 6 + [1, 1]
     assert [row["trials"] for row in rows(settings)] == [COUNTS[1][0], COUNTS[1][0] + COUNTS[2][0]]
     assert rows(settings, "posterior_history") == []
+
+
+def test_the_reason_tells_of_a_rule_and_of_days_that_left() -> None:
+    """Whom a study leaves out is part of its rule; one day `counts`, two `count`."""
+    old = dict.fromkeys(estimates.VALUES.names, 0) | {"basis": "tweets", "days": 3, "rule_version": "old", "forget_scores": None}
+    left = "the rule, or whom it leaves out, changed"
+    assert posterior.reason(old, old | {"rule_version": "new", "days": 2}) == f"{left}; 1 day no longer counts"
+    assert posterior.reason(old, old | {"rule_version": "new", "days": 1}) == f"{left}; 2 days no longer count"

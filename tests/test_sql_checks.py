@@ -58,6 +58,16 @@ MORE = [
         "update posteriors set naive_alpha = naive_alpha + 1, naive_mean = (naive_alpha + 1) / (naive_alpha + naive_beta + 1)",
     ),
     ("posterior_parameters", "update posteriors set design_effect = 0.9"),
+    # otherwise as it should be: an estimate worth half a tweet
+    (
+        "posterior_parameters",
+        "update posteriors set design_effect = 2.0 * trials, effective_trials = worth.n, effective_matches = worth.k,"
+        " alpha = prior_alpha + worth.k, beta = prior_beta + (worth.n - worth.k),"
+        " mean = (prior_alpha + worth.k) / (prior_alpha + worth.k + (prior_beta + (worth.n - worth.k)))"
+        " from (select study, day, effective_trials * design_effect / (2.0 * trials) as n,"
+        " effective_matches * design_effect / (2.0 * trials) as k from posteriors) as worth"
+        " where worth.study = posteriors.study and worth.day = posteriors.day",
+    ),
     ("posterior_parameters", "update posteriors set effective_trials = trials + 1, beta = prior_beta + trials + 1 - effective_matches"),
     ("posterior_parameters", "update posteriors set authors = trials + 1"),
     ("posterior_parameters", "update posteriors set basis = 'counts'"),

@@ -96,17 +96,26 @@ def halves(n: Floats, k: Floats, number: int = HALVES) -> tuple[Floats, Floats]:
     """Per cent of random halves of the authors that are told apart, naive and clustered. n: of each author; k: a row a predicate."""
     random = np.random.default_rng(4)
     apart = np.zeros((2, len(k)))
+    # most authors have one post: these are two kinds a predicate, with and without a match
+    once, several = n == 1, n > 1
     for _ in range(0, number, 100):
         half = np.argsort(random.random((100, n.size)), axis=1) < n.size // 2
-        for row, matches in enumerate(k):
-            sides: list[list[tuple[Floats, Floats]]] = [[], []]
-            for mask in (half, ~half):
-                trials, hits = n * mask, matches * mask
-                effect = np.fmax(authors.design_effect(trials=trials, matches=hits), 1.0)
-                for kind, divisor in enumerate((np.ones(100), effect)):
-                    sums = {"trials": trials.sum(axis=1), "matches": hits.sum(axis=1)}
-                    sides[kind].append(authors.clustered_posterior(prior_alpha=1, prior_beta=1, design_effect=divisor, **sums))
-            apart[:, row] += [told_apart(*both).sum() for both in sides]
+        sides: list[list[list[tuple[Floats, Floats]]]] = []
+        for mask in (half, ~half):
+            trials = np.hstack([n[several] * mask[:, several], np.ones((100, 2))])
+            found = mask[:, once].astype(float) @ k[:, once].T
+            others = mask[:, once].sum(axis=1)[:, None] - found
+            sides.append([])
+            for row, matches in enumerate(k):
+                hits = np.hstack([matches[several] * mask[:, several], np.tile([1.0, 0.0], (100, 1))])
+                copies = np.hstack([np.ones((100, trials.shape[1] - 2)), found[:, [row]], others[:, [row]]])
+                effect = np.fmax(authors.design_effect(trials=trials, matches=hits, copies=copies), 1.0)
+                sums = {"trials": (copies * trials).sum(axis=1), "matches": (copies * hits).sum(axis=1)}
+                sides[-1].append(
+                    [authors.clustered_posterior(prior_alpha=1, prior_beta=1, design_effect=d, **sums) for d in (np.ones(100), effect)]
+                )
+        for row, (one, other) in enumerate(zip(*sides, strict=True)):
+            apart[:, row] += [told_apart(*both).sum() for both in zip(one, other, strict=True)]
     naive, clustered = 100 * apart / number
     return naive, clustered
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.stats import compare
+from pipeline.stats import authors, compare
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,10 +17,9 @@ WORLDS, AUTHORS = 1000, 600
 
 
 def posterior(trials: Floats, matches: Floats) -> tuple[float, float, float]:
-    """Beta(1, 1) after the counts scaled by the author design effect of facts/statistics.md; and the prior's weight."""
-    n, k, m = trials.sum(), matches.sum(), (trials > 0).sum()
-    p = k / n
-    effect = max(1.0, m / (m - 1) * ((matches - p * trials) ** 2).sum() / n / (p * (1 - p)))
+    """Beta(1, 1) after the counts scaled by the design effect of the chain; and the prior's weight."""
+    n, k = trials.sum(), matches.sum()
+    effect = max(1.0, float(authors.design_effect(trials=trials, matches=matches)))
     return 1 + k / effect, 1 + (n - k) / effect, 2 * effect / n
 
 

@@ -105,7 +105,7 @@ def _authors(values: Any) -> Iterator[str]:
     for _, said in grounds.authors(values):
         yield f"  {said}"
     if values["borrowed"]:
-        yield f"  {words.percent(values['borrowed'], 0)} of how far they agree is borrowed from earlier days, or from what is usual"
+        yield f"  {words.percent(values['borrowed'], 0)} of how far they agree is borrowed from other days, or from what is usual"
     for flag in grounds.flags(values):
         yield f"  {flag}"
 

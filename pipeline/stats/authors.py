@@ -89,6 +89,9 @@ def design_effect(
     more: a moment estimator with weights between those of pairs and of authors. Source: Kleinman (1973), JASA 68, for weighted moment
     estimators; Kish for D from r. Undefined with no match, no other tweet, or one author.
 
+    No share varies more than that of one tweet, p (1 - p): so D is at most n^2 / S. Without that bound an author beside whom all others
+    have faded away would make it as large as you like.
+
     Args:
         trials: shape (..., m): n_i of each author, weighted over the days; authors without trials are no authors.
         matches: k_i, likewise.
@@ -311,8 +314,12 @@ def _joined(n: Floats, k: Floats, squares: Floats, latest: Floats, nobody: tuple
 
 def _effect(n: Floats, k: Floats, copies: Floats, squares: Floats) -> tuple[Floats, Floats]:
     """The design effect, and what leaving each author out adds to the share."""
-    effect, moved = _jackknife(n, k, copies, (copies * squares).sum(axis=-1))
-    return np.where(np.isnan(effect), np.nan, np.fmax(effect, _by_correlation(n, k, copies, squares))), moved
+    spread = (copies * squares).sum(axis=-1)
+    effect, moved = _jackknife(n, k, copies, spread)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        worth_one_tweet = (copies * n).sum(axis=-1) ** 2 / spread
+    larger = np.fmin(np.fmax(effect, _by_correlation(n, k, copies, squares)), worth_one_tweet)
+    return np.where(np.isnan(effect), np.nan, larger), moved
 
 
 def _jackknife(n: Floats, k: Floats, copies: Floats, squares: Floats) -> tuple[Floats, Floats]:

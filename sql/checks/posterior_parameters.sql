@@ -32,7 +32,8 @@ where not (
     -- the headline
     and worth_matches between 0 and worth
     and abs(alpha - prior_alpha - worth_matches) <= 1e-9 * alpha and abs(beta - prior_beta - (worth - worth_matches)) <= 1e-9 * beta
-    and coalesce(design_effect, 1) >= 1
+    -- no share is less sure than that of one tweet
+    and coalesce(design_effect, 1) between 1 and greatest(trials, 1) * (1 + 1e-9)
     and worth * coalesce(design_effect, 1) <= (plain_alpha - prior_alpha + plain_beta - prior_beta) * (1 + 1e-9) + 1e-9
     -- without a cap on authors it is as many tweets as the naive estimate, by the design effect
     and (

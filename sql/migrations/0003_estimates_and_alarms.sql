@@ -59,7 +59,7 @@ comment on column posteriors.prior_areas is 'For a pooled prior: from how many o
 comment on column posteriors.author_cap is 'An author''s tweets of one day counted as so many at most; null for no cap.';
 comment on column posteriors.design_effect is
     'How many times wider the variance of the share is than that of as many independent tweets; null where authors are unknown.';
-comment on column posteriors.borrowed is 'Part of the correlation within authors that was borrowed from other days: 0 none, 1 all.';
+comment on column posteriors.borrowed is 'Part of the correlation within authors that was borrowed, from the days before or from what is usual: 0 none, 1 all.';
 comment on column posteriors.effective_trials is 'Weighted trials / design_effect: so many independent tweets would be worth as much.';
 comment on column posteriors.effective_matches is 'Weighted matches / design_effect: alpha is prior_alpha and these.';
 comment on column posteriors.authors is 'Different known authors of the days that weigh; null where X counted.';
@@ -129,7 +129,7 @@ comment on column posterior_history.author_cap is 'An author''s tweets of one da
 comment on column posterior_history.design_effect is
     'How many times wider the variance of the share is than that of as many independent tweets; null where authors are unknown.';
 comment on column posterior_history.borrowed is
-    'Part of the correlation within authors that was borrowed from other days: 0 none, 1 all.';
+    'Part of the correlation within authors that was borrowed, from the days before or from what is usual: 0 none, 1 all.';
 comment on column posterior_history.effective_trials is 'Weighted trials / design_effect: so many independent tweets would be worth as much.';
 comment on column posterior_history.effective_matches is 'Weighted matches / design_effect: alpha is prior_alpha and these.';
 comment on column posterior_history.authors is 'Different known authors of the days that weigh; null where X counted.';

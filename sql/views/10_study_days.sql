@@ -121,7 +121,7 @@ comment on column study_days.day_sampled is 'For a sample: how many different po
 comment on column study_days.day_population is 'For a sample: how many posts X said there are on this day in all; else null.';
 comment on column study_days.design_effect is
     'How many times wider the variance of the share is than that of as many independent tweets; null where authors are unknown: then the share is not corrected for them.';
-comment on column study_days.borrowed is 'Part of the correlation within authors that was borrowed from other days: 0 none, 1 all.';
+comment on column study_days.borrowed is 'Part of the correlation within authors that was borrowed, from the days before or from what is usual: 0 none, 1 all.';
 comment on column study_days.effective_trials is 'So many independent tweets would be worth as much: weighted trials / design_effect.';
 comment on column study_days.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column study_days.top_weight is 'Part of the weighted tweets written by the five busiest authors.';

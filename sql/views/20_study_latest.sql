@@ -90,7 +90,7 @@ comment on column study_latest.basis is 'tweets; sample where any day that count
 comment on column study_latest.days_sampled is 'Days that count and are samples.';
 comment on column study_latest.design_effect is
     'How many times wider the variance of the share is than that of as many independent tweets; null where authors are unknown: then the share is not corrected for them.';
-comment on column study_latest.borrowed is 'Part of the correlation within authors that was borrowed from other days: 0 none, 1 all.';
+comment on column study_latest.borrowed is 'Part of the correlation within authors that was borrowed, from the days before or from what is usual: 0 none, 1 all.';
 comment on column study_latest.effective_trials is 'So many independent tweets would be worth as much: weighted trials / design_effect.';
 comment on column study_latest.authors is 'Different known authors of the days that weigh; null where X counted.';
 comment on column study_latest.top_weight is 'Part of the weighted tweets written by the five busiest authors.';

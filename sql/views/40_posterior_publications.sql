@@ -105,7 +105,7 @@ comment on column posterior_publications.basis is 'What it was made of: tweets; 
 comment on column posterior_publications.design_effect is
     'How many times wider the variance of the share is than that of as many independent tweets; null where authors are unknown: then the share is not corrected for them.';
 comment on column posterior_publications.borrowed is
-    'Part of the correlation within authors that was borrowed from other days: 0 none, 1 all.';
+    'Part of the correlation within authors that was borrowed, from the days before or from what is usual: 0 none, 1 all.';
 comment on column posterior_publications.effective_trials is
     'So many independent tweets would be worth as much: weighted trials / design_effect.';
 comment on column posterior_publications.authors is 'Different known authors of the days that weighed; null where X counted.';
