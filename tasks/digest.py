@@ -34,7 +34,7 @@ class SendDigest(Stage):
 
     date = luigi.DateParameter(description="the night's day, YYYY-MM-DD")
 
-    #: After all is loaded, else it would be judged again; before any page, for pages from an alarm's day on show it and would be made twice.
+    #: After all is loaded, else it would be judged again; before any page: those from an alarm's day on show it and would be made twice.
     priority = 2
 
     def requires(self) -> list[luigi.Task]:
