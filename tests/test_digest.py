@@ -121,6 +121,7 @@ def test_how_surprising_a_day_is_is_no_more_than_it_is(surprise: float, said: st
         "synthetic": False,
         "basis": "tweets",
     }
+    study |= {"own_trials": 100, "own_matches": 60}
     assert said in " ".join("\n".join(words.study_lines(study)).split())
 
 
