@@ -175,7 +175,7 @@ def _area(settings: Settings, kind: Literal["volume", "coverage"], area: str, ni
     seen = _calendar({night: row.coverage for night, row in nights.items()}, day)
     if np.isnan(seen[-1]):
         return None
-    about |= {"synthetic": synthetic, "observed": seen[-1], "usual": _range(seen[:-1][-_RECENT_NIGHTS:])}
+    about |= {"synthetic": synthetic, "observed": seen[-1], "usual": _range(_known(seen[:-1])[-_RECENT_NIGHTS:])}
     return _verdict(settings, "coverage", area, area, day, coverage_surprises(seen), **about)
 
 
@@ -206,8 +206,8 @@ def _volume(
     surprises = volume_surprises(weekdays=weekdays, trials=trials, coverage=seen)
     with np.errstate(divide="ignore", invalid="ignore"):
         whole = np.where(seen > 0, trials / seen, np.nan)[:-1]
-    like = whole[(weekdays[:-1] == weekdays[-1]) & ~np.isnan(whole)][-_LIKE_NIGHTS:]
-    low, high = _range(like if like.size >= _FEW else whole[-_RECENT_NIGHTS:])
+    like = _known(whole[weekdays[:-1] == weekdays[-1]])[-_LIKE_NIGHTS:]
+    low, high = _range(like if like.size >= _FEW else _known(whole)[-_RECENT_NIGHTS:])
     about |= {"observed": trials[-1], "usual": (low * seen[-1], high * seen[-1])}
     return _verdict(settings, "volume", subject, area, day, surprises, **about)
 
@@ -222,8 +222,11 @@ def _calendar(values: dict[date, float | None], last: date) -> Floats:
     return column
 
 
-def _range(values: Floats) -> tuple[float, float]:
-    known = values[~np.isnan(values)]
+def _known(values: Floats) -> Floats:
+    return values[~np.isnan(values)]
+
+
+def _range(known: Floats) -> tuple[float, float]:
     return (float(known.min()), float(known.max())) if known.size else (np.nan, np.nan)
 
 

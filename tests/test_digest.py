@@ -107,6 +107,24 @@ def test_every_kind_of_alarm_in_words(changes: dict[str, Any], said: str) -> Non
     assert said in words.said(verdict_of(dt.date(2026, 11, 15), **changes))
 
 
+@pytest.mark.parametrize(
+    ("surprise", "said"), [(0.004, "1 day in 250 is"), (1e-9, "1 day in more than 1,000,000"), (0.0, "more than 1,000,000")]
+)
+def test_how_surprising_a_day_is_is_no_more_than_it_is(surprise: float, said: str) -> None:
+    """As a number of days, as long as that says anything."""
+    study = {"study": "traffic", "mean": 0.1, "lower_95": 0.09, "upper_95": 0.11, "trials": 100, "matches": 60, "days_missing": 0}
+    study |= {
+        "expected_lower_95": 0.05,
+        "expected_upper_95": 0.16,
+        "surprise": surprise,
+        "coverage": 1.0,
+        "synthetic": False,
+        "basis": "tweets",
+    }
+    study |= {"own_trials": 100, "own_matches": 60}
+    assert said in " ".join("\n".join(words.study_lines(study)).split())
+
+
 # --- the file ----------------------------------------------------------------------------------------------------------------
 
 

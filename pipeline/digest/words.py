@@ -168,7 +168,7 @@ def _day(study: Mapping[str, Any]) -> str:
     surprise = study["surprise"]
     if surprise is None or surprise >= _SURPRISING:
         return line
-    often = f"1 day in {min(math.floor(1 / surprise), 1_000_000):,}" if surprise > 0 else "1 day in more than 1,000,000"
+    often = f"1 day in {math.floor(1 / surprise):,}" if surprise > 1e-6 else "1 day in more than 1,000,000"
     return f"{line}; surprising: {often} is so far out"
 
 
