@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import sqlalchemy as sa
 
-from pipeline import clean, count, ledger, posterior
+from pipeline import clean, count, counted, ledger, posterior
 from pipeline.settings import Settings
 from pipeline.stats.alarms import coverage_surprises, shifts, volume_surprises
 from pipeline.stats.attribution import Attribution
@@ -118,9 +118,8 @@ def judge(settings: Settings, connection: sa.Connection, day: date) -> list[Verd
 def _share(settings: Settings, connection: sa.Connection, study: Study, day: date) -> Verdict | None:
     rows = connection.execute(
         sa.text(
-            "select posteriors.day, surprise_score, expected_lower_95, expected_upper_95, counted.trials, counted.matches,"
-            " counted.coverage, coverage_reason, counted.synthetic, counted.basis, marker.revision"
-            " from posteriors join daily_counts as counted using (study, day)"
+            "select posteriors.day, surprise_score, expected_lower_95, expected_upper_95, of_day.coverage, coverage_reason,"
+            " of_day.synthetic, of_day.basis, marker.revision from posteriors join daily_counts as of_day using (study, day)"
             " join partitions as marker on (marker.dataset, marker.name, marker.day) = ('posteriors', study, posteriors.day)"
             " where study = :study and posteriors.day between :since and :day order by posteriors.day"
         ),
@@ -133,24 +132,15 @@ def _share(settings: Settings, connection: sa.Connection, study: Study, day: dat
     surprises = _calendar({night: row.surprise_score for night, row in nights.items()}, day)
     return _verdict(
         settings, "share", study.name, study.area, day, surprises, synthetic=any(row.synthetic for row in nights.values()),
-        observed=_observed(connection, study, day, last), usual=(last.expected_lower_95, last.expected_upper_95),
+        observed=_observed(connection, study, day), usual=(last.expected_lower_95, last.expected_upper_95),
         seen=last.coverage, reason=last.coverage_reason or "", by_x=last.basis == "counts",
     )  # fmt: skip
 
 
-def _observed(connection: sa.Connection, study: Study, day: date, row: Any) -> float:
-    """The day's own share, of what counts of it: after the cap on authors, as the prediction is."""
-    if study.author_cap is None:
-        return float(row.matches / row.trials)
-    n, k = connection.execute(
-        sa.text(
-            "select sum(trials * kept), sum(matches * kept) from (select trials, matches, case when author_key is null then 1.0"
-            " else least(1.0, cast(:cap as double precision) / trials) end as kept from author_counts"
-            " where study = :study and day = :day and trials > 0) as capped"
-        ),
-        {"study": study.name, "day": day, "cap": study.author_cap},
-    ).one()
-    return float(k / n)
+def _observed(connection: sa.Connection, study: Study, day: date) -> float:
+    """The day's own share, of what counts of it, as the prediction is."""
+    n, k = counted.own(connection, study.name, day, study.author_cap)
+    return k / n
 
 
 def _collected(settings: Settings, connection: sa.Connection, area: str, day: date) -> dict[date, Any]:
@@ -185,7 +175,7 @@ def _area(settings: Settings, kind: Literal["volume", "coverage"], area: str, ni
     seen = _calendar({night: row.coverage for night, row in nights.items()}, day)
     if np.isnan(seen[-1]):
         return None
-    about |= {"synthetic": synthetic, "observed": seen[-1], "usual": _range(seen[:-1][-_RECENT_NIGHTS:])}
+    about |= {"synthetic": synthetic, "observed": seen[-1], "usual": _range(_known(seen[:-1])[-_RECENT_NIGHTS:])}
     return _verdict(settings, "coverage", area, area, day, coverage_surprises(seen), **about)
 
 
@@ -216,8 +206,8 @@ def _volume(
     surprises = volume_surprises(weekdays=weekdays, trials=trials, coverage=seen)
     with np.errstate(divide="ignore", invalid="ignore"):
         whole = np.where(seen > 0, trials / seen, np.nan)[:-1]
-    like = whole[(weekdays[:-1] == weekdays[-1]) & ~np.isnan(whole)][-_LIKE_NIGHTS:]
-    low, high = _range(like if like.size >= _FEW else whole[-_RECENT_NIGHTS:])
+    like = _known(whole[weekdays[:-1] == weekdays[-1]])[-_LIKE_NIGHTS:]
+    low, high = _range(like if like.size >= _FEW else _known(whole)[-_RECENT_NIGHTS:])
     about |= {"observed": trials[-1], "usual": (low * seen[-1], high * seen[-1])}
     return _verdict(settings, "volume", subject, area, day, surprises, **about)
 
@@ -232,8 +222,11 @@ def _calendar(values: dict[date, float | None], last: date) -> Floats:
     return column
 
 
-def _range(values: Floats) -> tuple[float, float]:
-    known = values[~np.isnan(values)]
+def _known(values: Floats) -> Floats:
+    return values[~np.isnan(values)]
+
+
+def _range(known: Floats) -> tuple[float, float]:
     return (float(known.min()), float(known.max())) if known.size else (np.nan, np.nan)
 
 

@@ -136,7 +136,8 @@ def compared(connection: sa.Connection, a: Side, b: Side, notes: Sequence[str] =
     notes = [*notes]
     for side in (a, b):
         if side.row["basis"] != "counts" and side.row["design_effect"] is None:
-            notes.append(f"{side.said}: published before authors were corrected for, so its interval is too narrow")
+            because = "its source names no authors" if side.row["naive_mean"] is not None else "published before authors were corrected for"
+            notes.append(f"{side.said}: {because}, so its interval is too narrow")
     result = compare.compare(
         alpha_a=a.row["alpha"], beta_a=a.row["beta"], alpha_b=b.row["alpha"], beta_b=b.row["beta"], sharing=_sharing(connection, a, b)
     )

@@ -85,9 +85,9 @@ def _field(model: type[BaseModel], path: list[str]) -> tuple[type[BaseModel], An
 
 
 def _names_people(owner: type[BaseModel], field: Any) -> bool:
-    """Whether people's ids may stand there: in a field that is not printed, or beside or around one."""
+    """Whether people's ids may stand there: in a field that is not printed, or around one, or under a key that may be meant for either."""
     if field is None:
-        return any(not beside.repr for beside in owner.model_fields.values())
+        return any(_names_people(owner, beside) for beside in owner.model_fields.values())
     inner = field.annotation
     return not field.repr or (isinstance(inner, type) and issubclass(inner, BaseModel) and _names_people(inner, None))
 

@@ -81,6 +81,22 @@ def arrays(connection: sa.Connection, study: Study, days: Mapping[date, Day], *,
     )
 
 
+def own(connection: sa.Connection, study_name: str, day: date, author_cap: int | None) -> tuple[int, int]:
+    """n and k of one stored day as they count: after the cap on authors, in whole tweets. It is these that are foretold of a day."""
+    n, k = connection.execute(sa.text(_OWN), {"study": study_name, "day": day, "cap": author_cap}).one()
+    # as estimates.py rounds
+    return int(n), min(int(n), round(k))
+
+
+# numeric, so that no order of adding shows
+_OWN = """
+select coalesce(sum(kept), 0) as n, coalesce(sum(matches * kept / trials), 0) as k
+from (
+    select trials, matches, (case when author_key is null then trials else least(trials, cast(:cap as bigint)) end)::numeric as kept
+    from author_counts
+    where study = :study and day = :day and trials > 0
+) as capped"""
+
 _COLUMNS = {"day": pa.date32(), "author_key": pa.dictionary(pa.int32(), pa.string()), "trials": pa.int64(), "matches": pa.int64()}
 
 

@@ -88,9 +88,10 @@ def without_secrets(settings: Settings, text: str) -> str:
 
 
 def _within(settings: Settings) -> Iterator[str]:
-    """What of an address is a secret by itself: a mail server's password, as written and as meant; a webhook's path."""
-    if settings.smtp_url is not None and (password := urlsplit(settings.smtp_url.get_secret_value()).password):
-        yield from {password, unquote(password)}
+    """What of an address is a secret by itself: a password, as written and as meant; a webhook's path."""
+    for url in (settings.smtp_url, settings.webhook_url):
+        if url is not None and (password := urlsplit(url.get_secret_value()).password):
+            yield from {password, unquote(password)}
     if settings.webhook_url is not None:
         address = urlsplit(settings.webhook_url.get_secret_value())
         path = address.path + (f"?{address.query}" if address.query else "")

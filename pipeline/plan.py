@@ -161,10 +161,10 @@ def _day(settings: Settings, day: date, begun: list[Study], now: datetime, held:
             found = list(_study_steps(settings, study, day, held, study.name in anew))
             changed = changed or bool(found)
             yield from found
-    if any(ready.values()) and (reason := _report_reason(settings, day, held, changed)):
-        yield Step("BuildReport", "", day, reason)
     if any(ready.values()) and (reason := _digest_reason(settings, day, held, changed)):
         yield Step("SendDigest", "", day, reason)
+    if any(ready.values()) and (reason := _report_reason(settings, day, held, changed)):
+        yield Step("BuildReport", "", day, reason)
 
 
 def _not_over(settings: Settings, area: str, day: date, now: datetime) -> str:

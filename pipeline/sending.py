@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 import tenacity
+from requests.utils import get_auth_from_url
 
 from pipeline import ledger
 from pipeline.errors import PipelineError, RateLimited, SettingsError, SourceRefused, SourceUnavailable, TransientError
@@ -96,11 +97,12 @@ def _webhook(settings: Settings, message: Message) -> str:
         adapter = Adapter(None, timeout=timeout, longest=timeout, on_request=lambda: None)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
-        # an authorisation that adds nothing: else an entry for the host in ~/.netrc would be sent along
-        session.auth = lambda request: request
+        address = settings.webhook_url.get_secret_value()
+        # without user and password an authorisation that adds nothing: else an entry for the host in ~/.netrc would be sent along
+        session.auth = get_auth_from_url(address) if urlsplit(address).username else lambda request: request
         try:
             answer = session.post(
-                settings.webhook_url.get_secret_value(),
+                address,
                 json={"text": message.text, "alarms": list(message.alarms)},
                 headers={"Idempotency-Key": message.key, "User-Agent": "geobeta"},
                 timeout=timeout,
@@ -195,8 +197,13 @@ def _connected(address: SplitResult, timeout: float) -> Iterator[smtplib.SMTP]:
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=timeout, context=ssl.create_default_context())
     else:
         server = smtplib.SMTP(host, port, timeout=timeout)
-    with server:
+    try:
         yield server
+    finally:
+        # by now it is taken or refused, and how the server says good-bye changes neither
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            server.quit()
+        server.close()
 
 
 def _secured(server: smtplib.SMTP, address: SplitResult) -> str:

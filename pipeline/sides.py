@@ -68,9 +68,7 @@ def sides(counted: Counted, *, before: Weights, after: Weights, changed: tuple[C
 
 
 def _hours_apart(counted: Counted, before: Collection[date], after: Collection[date]) -> tuple[int, ...]:
-    """The local hours that one side did not observe; X's own counts are of whole days."""
-    if counted.study.mode == "counts":
-        return ()
+    """The local hours that one side did not observe."""
     unseen = counted.unseen({*before, *after})
     found: set[int] = set()
     for side in (before, after):

@@ -47,13 +47,15 @@ class Explanation:
     publications: list[Publication]
     #: whether the stored counts give the standing row again, to the last bit; None where they are no longer those it was made from
     same: bool | None
-    #: the day's own counts, as stored; None where they are gone
+    #: the day's own counts, as stored, and after the cap on authors (own_trials, own_matches); None where they are gone
     counts: Mapping[str, Any] | None
     #: the row before it in time, and why this one is different; None for the first
     previous: date | None
     row: Move | None
     #: the day against the days before it; None where one of the two has no tweets
     day: Move | None
+    #: what the alarms of the study on that day said
+    alarms: list[str]
     #: from each publication to the next
     restatements: list[Move]
 
@@ -84,6 +86,7 @@ def explain(settings: Settings, connection: sa.Connection, study: Study, day: da
         previous=None if previous is None else previous["day"],
         row=None if previous is None else _row_move(settings, connection, study, previous, values, days),
         day=None if days is None else _day_move(settings, connection, study, values, days),
+        alarms=_alarms(connection, study, day),
         restatements=restatements,
     )
 
@@ -129,7 +132,7 @@ def _day_move(settings: Settings, connection: sa.Connection, study: Study, row: 
     if found is None:
         return None
     parts, both = found
-    return Move(parts.before, parts.after, _parts(study, parts), _notes(study, both))
+    return Move(parts.before, parts.after, _parts(row, parts), _notes(row, both))
 
 
 def _row_move(
@@ -151,18 +154,18 @@ def _row_move(
     if not close(both.before.matches.sum() / max(both.before.trials.sum(), 1e-300), plain_share(old)):
         return between(settings, connection, study, old, new, days)
     found = attribution.attribute(before=both.before, after=both.after, published=(old["mean"], new["mean"]))
-    parts = _parts(study, found)
+    parts = _parts(new, found)
     forgetting = plain_share(new) - stored.share(after) if old["forget"] != new["forget"] else math.nan
     if not math.isnan(forgetting):
         parts["forgetting"] = forgetting
         parts["prior"] -= forgetting
-    return Move(found.before, found.after, parts, _notes(study, both))
+    return Move(found.before, found.after, parts, _notes(new, both))
 
 
-def _parts(study: Study, found: Attribution) -> dict[str, float]:
-    """By name; where X counted, what attribution.py gives to other authors is nobody's."""
+def _parts(row: Mapping[str, Any], found: Attribution) -> dict[str, float]:
+    """By name; of a row that X counted, what attribution.py gives to other authors is nobody's."""
     parts = found.parts
-    return {"unknown" if name == "other_authors" and study.mode == "counts" else name: part for name, part in parts.items()}
+    return {"unknown" if name == "other_authors" and row["basis"] == "counts" else name: part for name, part in parts.items()}
 
 
 def _row(connection: sa.Connection, study: Study, day: date) -> Mapping[str, Any] | None:
@@ -181,7 +184,15 @@ def _one(connection: sa.Connection, statement: str, study: Study, day: date) -> 
 
 def _day_counts(connection: sa.Connection, study: Study, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     found = _one(connection, "select * from daily_counts where study = :study and day = :day", study, row["day"])
-    return found if found is not None and found["rule_version"] == row["rule_version"] else None
+    if found is None or found["rule_version"] != row["rule_version"]:
+        return None
+    n, k = counted.own(connection, study.name, row["day"], row["author_cap"])
+    return {**found, "own_trials": n, "own_matches": k}
+
+
+def _alarms(connection: sa.Connection, study: Study, day: date) -> list[str]:
+    statement = sa.text("select said from alarms where kind = 'share' and subject = :study and day = :day")
+    return list(connection.execute(statement, {"study": study.name, "day": day}).scalars())
 
 
 def _same(settings: Settings, connection: sa.Connection, study: Study, row: Mapping[str, Any]) -> bool | None:
@@ -192,10 +203,10 @@ def _same(settings: Settings, connection: sa.Connection, study: Study, row: Mapp
     return None if again is None else again == row
 
 
-def _notes(study: Study, both: Sides) -> tuple[str, ...]:
+def _notes(row: Mapping[str, Any], both: Sides) -> tuple[str, ...]:
     """What has to be said with the parts of two sides."""
     notes = []
-    if study.mode == "counts":
+    if row["basis"] == "counts":
         notes.append("X counts and names no authors or places: nothing can be told of them")
     elif both.bare_days:
         number = len(both.bare_days)

@@ -34,8 +34,8 @@ class SendDigest(Stage):
 
     date = luigi.DateParameter(description="the night's day, YYYY-MM-DD")
 
-    #: As BuildReport's, which needs it: what is judged before all is loaded would have to be judged again.
-    priority = 1
+    #: After all is loaded, else it would be judged again; before any page: those from an alarm's day on show it and would be made twice.
+    priority = 2
 
     def requires(self) -> list[luigi.Task]:
         """What is judged: the posteriors of the studies whose day is over and has a source, and the tweets of their areas."""

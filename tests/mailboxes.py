@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 
 class Mailbox:
-    """What came, and how to answer: `refuse` maps a command (RCPT, DATA) to the line that it is answered with."""
+    """What came, and how to answer: `refuse` maps a command (RCPT, DATA, QUIT) to the line that it is answered with."""
 
     def __init__(self) -> None:
         self.letters: list[EmailMessage] = []
@@ -42,6 +42,9 @@ class Mailbox:
         self.recipients.append(envelope.rcpt_tos)
         self.encrypted.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 taken"
+
+    async def handle_QUIT(self, server: SMTP, session: Any, envelope: Any) -> str:
+        return self.refuse.get("QUIT", "221 Bye")
 
     def login(self, server: SMTP, session: Any, envelope: Any, mechanism: str, data: LoginPassword) -> AuthResult:
         self.logins.append((data.login.decode(), data.password.decode()))

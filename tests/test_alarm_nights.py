@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from pipeline import alarms, database, estimates, posterior
 from pipeline.alarms import Verdict
+from pipeline.digest import words
 from pipeline.settings import Settings
 from pipeline.stats.alarms import shifts
 from pipeline.stats.attribution import Attribution
@@ -133,6 +134,20 @@ def test_a_missing_night_neither_alarms_nor_counts(make_settings: Make) -> None:
     put_nights(settings, "traffic", {day: authors for day, authors in nights.items() if day != gone})
     assert judged(settings, days(40)[-1])["share", "traffic"].past == 38
     assert judged(settings, gone) == {}
+
+
+def test_after_a_pause_of_weeks_the_nights_before_it_are_what_is_usual(make_settings: Make) -> None:
+    """Seventeen nights, six weeks without one, then a third of the day and a twentieth of its tweets: told with what was usual."""
+    settings = make_settings(studies=STUDIES)
+    nights, last = steady(60), days(60)[-1]
+    there = {day: authors for number, (day, authors) in enumerate(nights.items()) if number < 17 or day == last}
+    tweets = {day: 1000 + 10 * (number % 5) for number, day in enumerate(nights)} | {last: 15}
+    put_nights(settings, "traffic", there, tweets=tweets, coverage={day: 0.3 if day == last else 1.0 for day in there})
+    found = judged(settings, last)
+    volume, coverage = found["volume", "mexico-city"], found["coverage", "mexico-city"]
+    assert (volume.begins, volume.expected_lower, volume.expected_upper) == (True, 300, 312)
+    assert (coverage.begins, coverage.expected_lower, coverage.expected_upper) == (True, 1, 1)
+    assert "usual 300 to 312" in words.said(volume)
 
 
 def test_the_cap_on_authors_holds_for_what_was_observed(make_settings: Make) -> None:

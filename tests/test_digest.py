@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from pipeline import alarms, database, faults, sending, storage
+from pipeline import alarms, database, faults, sending, storage, why
 from pipeline.digest import deliveries, night, words
 from pipeline.errors import SourceUnavailable
 from pipeline.settings import Settings
@@ -88,6 +88,7 @@ def test_an_alarm_says_what_where_when_and_why() -> None:
     [
         ({"nights": 3}, "up; the last 3 nights together show it"),
         ({"nights": 0}, "up; twice as far out as any night before"),
+        ({"observed": 0.05}, "5.0 % on Sun 15 Nov, expected 4.0 to 6.0 %; up; within that, but rare among its own past nights"),
         ({"calibrated": False, "past": 23}, "only 23 past nights to judge by"),
         ({"synthetic": True}, "[synthetic] traffic in Mexico City"),
         ({"by_x": True}, "not corrected for authors: X names none"),
@@ -104,6 +105,24 @@ def test_an_alarm_says_what_where_when_and_why() -> None:
 def test_every_kind_of_alarm_in_words(changes: dict[str, Any], said: str) -> None:
     """Each has what a person needs to act."""
     assert said in words.said(verdict_of(dt.date(2026, 11, 15), **changes))
+
+
+@pytest.mark.parametrize(
+    ("surprise", "said"), [(0.004, "1 day in 250 is"), (1e-9, "1 day in more than 1,000,000"), (0.0, "more than 1,000,000")]
+)
+def test_how_surprising_a_day_is_is_no_more_than_it_is(surprise: float, said: str) -> None:
+    """As a number of days, as long as that says anything."""
+    study = {"study": "traffic", "mean": 0.1, "lower_95": 0.09, "upper_95": 0.11, "trials": 100, "matches": 60, "days_missing": 0}
+    study |= {
+        "expected_lower_95": 0.05,
+        "expected_upper_95": 0.16,
+        "surprise": surprise,
+        "coverage": 1.0,
+        "synthetic": False,
+        "basis": "tweets",
+    }
+    study |= {"own_trials": 100, "own_matches": 60}
+    assert said in " ".join("\n".join(words.study_lines(study)).split())
 
 
 # --- the file ----------------------------------------------------------------------------------------------------------------
@@ -135,8 +154,19 @@ def test_a_shift_is_in_the_file_with_what_is_partial_missing_and_surprising(shif
     assert "\n1 shift\n  [synthetic] traffic in Mexico City: " in text
     assert "twice as far out as any night before" in " ".join(text.split())
     assert "surprising: 1 day in " in " ".join(text.split())
+    with database.transaction(settings) as connection:
+        (said,) = why.explain(settings, connection, settings.study("traffic"), LAST).alarms
+    assert " ".join(said.split()) in " ".join(text.split())
     assert "partial: 90 % of the day observed: X was down" in text
     assert max(map(len, text.splitlines())) <= words.WIDTH
+
+
+def test_a_day_with_a_cap_on_authors_is_held_against_what_was_expected_by_what_counts_of_it(make_settings: Make) -> None:
+    """The share of the day is that of the page and of the alarm: expected were capped counts."""
+    settings = make_settings(studies=STUDIES + "author_cap = 2\n")
+    put_nights(settings, "traffic", {day: {"a" * 32: (10, 10), "b" * 32: (2, 0)} for day in NIGHTS[:3]})
+    text = " ".join(make(settings, NIGHTS[2]).split())
+    assert "the day: 10 of 12 tweets, 50 % of the 4 that the cap on authors leaves; expected" in text
 
 
 def test_a_study_without_a_number_is_named(make_settings: Make) -> None:

@@ -88,7 +88,9 @@ def test_what_the_tweets_of_the_authors_are_worth_is_said_in_plain_words() -> No
     faded = dict(grounds.authors(latest(trials=1234, authors=456, effective_trials=100.0, design_effect=2.0, forget=0.9, author_cap=5)))
     assert faded["Authors"].endswith("(after forgetting and the cap on authors 200 weigh, design effect 2.00)")
     assert "Busiest authors" not in dict(grounds.authors(latest(authors=4)))
-    assert grounds.authors(latest(design_effect=None))[0][1] == "not corrected for authors: it was made before geobeta could"
+    before = grounds.authors(latest(design_effect=None, naive_mean=None))
+    assert before == [("Authors", "not corrected for authors: it was made before geobeta could")]
+    assert grounds.uncorrected(latest(design_effect=None)) == "not corrected for authors: its source names none"
 
 
 @pytest.mark.parametrize(
@@ -158,9 +160,9 @@ def test_whom_a_study_leaves_out_is_told_by_numbers_never_by_id() -> None:
 
 
 def test_a_day_is_told_beside_what_was_expected_of_it_and_the_next_one_too() -> None:
-    """Inside nothing unusual; outside with how often that comes."""
+    """Inside no more than that, for an alarm judges by other nights; outside with how often that comes."""
     usual = {"own": 0.0812, "own_trials": 580.0, "expected_lower_95": 0.061, "expected_upper_95": 0.099, "surprise": 0.4, "outside": False}
-    assert plain(grounds.of_day(usual, None)) == "8.1 % of 580 tweets; the days before led to expect 6.1 to 9.9 %: nothing unusual"
+    assert plain(grounds.of_day(usual, None)) == "8.1 % of 580 tweets; the days before led to expect 6.1 to 9.9 %: within that"
     rare = usual | {"own": 0.12, "surprise": 1 / 85, "outside": True}
     assert grounds.of_day(rare, 3).endswith(": outside; a day so far out comes about once in 85 days")
     assert "580 tweets (at most 3 of an author)" in grounds.of_day(rare, 3)

@@ -65,8 +65,8 @@ def test_on_an_empty_installation_everything_would_run(make_settings: Make) -> N
         "ExtractTweets",
         "CleanTweets",
         "LoadTweets",
-        "BuildReport",
         "SendDigest",
+        "BuildReport",
     ]
     assert [step.task for step in steps if step.name == "water"] == ["CountMatches", "LoadCounts", "UpdatePosterior"]
     assert {step.source for step in steps if step.task == "ExtractTweets"} == {"sandbox (synthetic)"}
@@ -78,7 +78,7 @@ def test_what_x_counts_is_planned_without_tweets(make_settings: Make) -> None:
     studies = STUDIES[: STUDIES.index("[water]")].replace("match", 'mode = "counts"\nmatch')
     real = {"X_BEARER_TOKEN": "token", "studies": studies}
     steps = list(plan.steps(make_settings(**real), LAST, LAST, now=NOW))
-    assert [step.task for step in steps] == ["ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "BuildReport", "SendDigest"]
+    assert [step.task for step in steps] == ["ExtractCounts", "CountMatches", "LoadCounts", "UpdatePosterior", "SendDigest", "BuildReport"]
     assert (steps[0].name, steps[0].source, steps[0].reason) == ("traffic", "X API, counts/recent", "not counted by X yet")
     later = NOW + timedelta(days=20)
     assert [step.source for step in plan.steps(make_settings(**real), LAST, LAST, now=later)][:1] == ["X API, counts/all"]

@@ -56,6 +56,18 @@ def test_a_webhook_gets_text_and_alarms(make_settings: Make) -> None:
     assert document == {"text": "traffic: 8.1 %", "alarms": [ALARM]}
 
 
+@pytest.mark.parametrize(("login", "sent"), [("me:p%40ss@", "Basic bWU6cEBzcw=="), ("", None)], ids=["with", "without"])
+def test_a_webhook_is_given_the_login_of_its_address_alone(
+    make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, login: str, sent: str | None
+) -> None:
+    """User and password of the address, and never what ~/.netrc knows of the host."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with receiving() as hook:
+        sending.send(hooked(make_settings, hook.url.replace("//", f"//{login}")), "webhook", MESSAGE)
+    assert hook.posts[0][0].headers.get("authorization") == sent
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_what_may_pass_is_tried_again(make_settings: Make, status: int) -> None:
     """Three times, under one key; then it has failed for now."""
@@ -171,6 +183,14 @@ def test_what_a_mail_server_says_is_told(make_settings: Make) -> None:
         sending.send(settings, "mail", MESSAGE)
 
 
+def test_a_mail_that_was_taken_is_sent_however_the_server_says_good_bye(make_settings: Make) -> None:
+    """One that closes with another code than 221 has taken it all the same: it is not sent again."""
+    with mailbox() as box:
+        box.refuse["QUIT"] = "421 closing"
+        assert sending.send(posted(make_settings, f"smtp://127.0.0.1:{box.port}"), "mail", MESSAGE).startswith("the mail server took it")
+    assert len(box.letters) == 1
+
+
 def test_a_wrong_password_is_told_without_it(make_settings: Make) -> None:
     """By its code."""
     with mailbox(login=True) as box:
@@ -196,9 +216,17 @@ def test_an_address_is_blotted_out_part_by_part(make_settings: Make) -> None:
     settings = make_settings(
         database=False,
         GEOBETA_SMTP_URL="smtp://me:p%40ssword@mail.example.org",
-        GEOBETA_WEBHOOK_URL="https://hooks.example.org/T0/B1/abc?k=123456",
+        GEOBETA_WEBHOOK_URL="https://me:hook%40word@hooks.example.org/T0/B1/abc?k=123456",
     )
-    for text in ("p%40ssword", "p@ssword", "/T0/B1/abc", "k=123456", "https://hooks.example.org/T0/B1/abc?k=123456"):
+    for text in (
+        "p%40ssword",
+        "p@ssword",
+        "hook%40word",
+        "hook@word",
+        "/T0/B1/abc",
+        "k=123456",
+        "https://me:hook%40word@hooks.example.org/T0/B1/abc?k=123456",
+    ):
         assert text not in ledger.without_secrets(settings, f"it said {text}!")
 
 

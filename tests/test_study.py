@@ -148,6 +148,14 @@ def test_a_refusal_shows_no_author(configure, exclude, wanted):
     assert ID not in message
 
 
+@pytest.mark.parametrize("key", ["excluded", "authors", "leave_out"])
+def test_a_mistyped_key_shows_no_author(configure, key):
+    """Whatever an unknown key of a study holds, it may be meant for those left out."""
+    message = refusal(configure(studies=f'{STUDIES}{key} = {{ authors = ["{ID}"] }}\n'))
+    assert_told(message, "studies.toml", f"[transport] {key}", "an unknown key", "exclude")
+    assert ID not in message
+
+
 def test_a_study_that_is_shown_shows_no_author(configure):
     """Nor does a dump of it; they are there when asked for."""
     found = study(configure, f'exclude = {{ authors = ["{ID}"], clients = ["Robot"] }}')

@@ -168,6 +168,17 @@ def test_shares_of_an_earlier_box_or_rule_are_not_taken_for_the_present_series(m
     assert (row["trials"], row["day_trials"], row["day_matches"]) == (16, None, None)
 
 
+def test_a_day_s_share_is_what_the_prediction_is_of(make_settings: Callable[..., Settings]) -> None:
+    """With a cap on authors: of what that leaves; those of unknown authors all count."""
+    settings = make_settings(studies=STUDIES.replace("[water]", "author_cap = 2\n\n[water]", 1))
+    write_counts(settings, "traffic", day(5), {"0" * 32: (40, 40), "1" * 32: (1, 0), None: (3, 0)})
+    load.counts(settings, "traffic", day(5))
+    posterior.update(settings, "traffic", day(5))
+    for view in ("study_days", "study_latest"):
+        (row,) = rows(settings, f"select * from {view} where study = 'traffic'")
+        assert row["day_share"] == pytest.approx(2 / 6)
+
+
 def test_publications_tell_what_was_said_when(make_settings: Callable[..., Settings]) -> None:
     """A restated share shows twice: until when the first was said and why it went, and the second, still valid."""
     settings = make_settings()

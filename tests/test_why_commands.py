@@ -8,6 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from pipeline import cli, load, posterior, storage
+from pipeline.cli import why
+from pipeline.cli.compare import _verdict
+from pipeline.cli.why import _change
+from pipeline.restated import Move
 from pipeline.schema import MATCHES
 from pipeline.settings import Settings
 from tests.conftest import STUDIES
@@ -92,6 +96,61 @@ def test_what_is_shown_adds_up(town: Settings, run: Run, on: str) -> None:
         *parts, (change, _) = rows
         assert sum(round(float(number) * 1e6) for number, _ in parts) == round(float(change) * 1e6)
         assert all(set(bar) == {number[0]} for number, bar in parts)
+
+
+def test_the_change_is_that_of_the_two_shares_above_it() -> None:
+    """A reader who subtracts what is printed gets what is printed; the largest part takes the rounding."""
+    move = Move(0.08_993_4, 0.08_936_6, {"same_authors": -0.000_503, "place_mix": -0.000_065})
+    assert _change(move) == "8.993 % to 8.937 %"
+    shown = [line.split("  ")[-2 if "++" in line or "--" in line else -1].split()[-1] for line in why.parts(move)]
+    assert shown == ["-0.050", "-0.006", "-0.056"]
+
+
+def test_a_row_that_was_published_anew_with_the_same_share_has_no_long_tail() -> None:
+    """A prior that says the same, or a window that holds all: no parts, and not six digits of nothing."""
+    assert list(why.parts(Move(0.05_485_957, 0.05_485_957 + 1e-16, {"prior": 1e-16}))) == [
+        f"  {'change, percentage points':<36}{'+0.00':>11}"
+    ]
+
+
+def test_the_day_is_held_against_what_was_expected_by_what_counts_of_it(installed: Callable[..., Settings], run: Run) -> None:
+    """With a cap on authors the day's share is of what that leaves: as on the page and in the digest."""
+    settings = installed(studies=STUDIES.replace("[water]", "author_cap = 2\n\n[water]"))
+    for number in (1, 2):
+        live(settings, number, [Said("robot", 50, 50), *(Said(f"a{some}", 1, 0) for some in range(10))])
+    _, said = run("why", "traffic", "2026-11-02")
+    assert "50 of 60 tweets match, 17 % of the 12 that the cap on authors leaves" in " ".join(said.split())
+    assert "(after the cap on authors 24 weigh" in " ".join(said.split())
+
+
+def test_a_row_of_tweets_is_told_as_one_after_the_study_went_to_x_s_counts(installed: Callable[..., Settings], run: Run) -> None:
+    """Who wrote is known of it, and it cannot be said when it will be counted by X."""
+    settings = installed()
+    for number in (1, 2):
+        live(settings, number, [*(Said(f"a{some}", 3, number) for some in range(9)), Said(f"only{number}", 3, 0)])
+    installed(studies=STUDIES.replace("[water]", 'mode = "counts"\n\n[water]'))
+    _, said = run("why", "traffic", "2026-11-02")
+    assert "other authors wrote" in said
+    assert "X counts" not in said
+    assert "who wrote is not known" not in said
+    assert "its configuration has changed since: a night that counts its day again publishes it anew" in " ".join(said.split())
+
+
+def test_tweets_of_a_source_that_names_no_authors_are_not_called_old(installed: Callable[..., Settings], run: Run) -> None:
+    """An archive without users: not corrected, because of the source."""
+    settings = installed()
+    live(settings, 1, [Said(None, 30, 3)])
+    for said in (run("why", "traffic", "2026-11-01")[1], run("as-of", "2099-01-01")[1]):
+        assert "not corrected for authors: its source names none" in said
+        assert "worth" not in said
+
+
+def test_what_nobody_knows_is_not_told_apart() -> None:
+    """Where X counted, the widest interval has the last word."""
+    assert _verdict(0.01, 0.05, None) == "The two can be told apart."
+    assert _verdict(0.01, 0.05, (0.005, 0.06)) == "The two can be told apart."
+    assert "only if they have no authors in common" in _verdict(0.01, 0.05, (-0.01, 0.07))
+    assert "cannot be told apart" in _verdict(-0.01, 0.05, (-0.03, 0.07))
 
 
 def test_a_study_that_x_counts_says_what_nobody_knows(installed: Callable[..., Settings], run: Run) -> None:

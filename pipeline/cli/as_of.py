@@ -70,7 +70,7 @@ def lines(settings: Settings, asked: datetime | date, when: dict[str, datetime],
     import textwrap
     from datetime import UTC
 
-    from pipeline.report import words
+    from pipeline.report import grounds, words
 
     said = sorted({f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for at in when.values()})
     ends = "" if isinstance(asked, datetime) else f"the end of {asked} where each area lies: "
@@ -88,6 +88,5 @@ def lines(settings: Settings, asked: datetime | date, when: dict[str, datetime],
             written.append(f"{row['day']!s:<12}{share:>9}  {interval:<18}{counts}  {row['published_at']:%Y-%m-%d %H:%M}")
         if uncorrected := [row for row in own if row["design_effect"] is None]:
             which = "" if len(uncorrected) == len(own) else f"up to {uncorrected[-1]['day']} "
-            because = "X names none" if uncorrected[-1]["basis"] == "counts" else "geobeta did not yet do that"
-            written.append(f"  {which}not corrected for authors: {because}")
+            written.append(f"  {which}{grounds.uncorrected(uncorrected[-1])}")
     return [line.replace("\u00a0", " ") for line in written]

@@ -73,8 +73,7 @@ def lines(found: Compared) -> list[str]:
     places = words.decimals(result.lower, result.upper)
     points = [f"{100 * value:+.{places}f}" for value in (result.mean, result.lower, result.upper, *(result.widest or ()))]
     written.append(f"A less B is {points[0]} percentage points; 95 % interval {points[1]} to {points[2]}.")
-    apart = result.lower > 0 or result.upper < 0
-    written.append("The two can be told apart." if apart else "The interval holds 0: the two cannot be told apart.")
+    written.append(_verdict(result.lower, result.upper, result.widest))
     written.append(f"Authors: {result.said}.")
     if result.widest is not None:
         written.append(
@@ -83,6 +82,14 @@ def lines(found: Compared) -> list[str]:
         )
     written += [f"Note: {note}." for note in found.notes]
     return [part for line in written for part in textwrap.wrap(line.replace("\u00a0", " "), 80, break_on_hyphens=False) or [""]]
+
+
+def _verdict(lower: float, upper: float, widest: tuple[float, float] | None) -> str:
+    if lower <= 0 <= upper:
+        return "The interval holds 0: the two cannot be told apart."
+    if widest is not None and widest[0] <= 0 <= widest[1]:
+        return "The two can be told apart only if they have no authors in common, which nobody knows."
+    return "The two can be told apart."
 
 
 def _side(letter: str, side: Side) -> list[str]:

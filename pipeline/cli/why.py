@@ -84,8 +84,8 @@ def _estimates(values: Any) -> Iterator[str]:
         share = words.percent(mean, words.decimals(lower, upper))
         return f"{label:<23}{share:>9}  {words.interval(lower, upper):<20}{rests}"
 
-    weighed = "" if values["effective_trials"] is None else f"worth {values['effective_trials']:,.0f} tweets"
     known = values["design_effect"] is not None
+    weighed = f"worth {values['effective_trials']:,.0f} tweets" if known else ""
     yield f"{'share':<23}{'':>9}  95 % interval"
     yield row("corrected for authors" if known else "not corrected", "", weighed)
     if values["naive_mean"] is not None:
@@ -95,22 +95,19 @@ def _estimates(values: Any) -> Iterator[str]:
 
 
 def _authors(values: Any) -> Iterator[str]:
-    from pipeline.report import words
+    """As the page says it."""
+    from pipeline.report import grounds, words
 
-    if values["design_effect"] is None:
-        names_none = "X names none" if values["basis"] == "counts" else "it was published before geobeta did that"
-        yield f"not corrected for authors: {names_none}"
+    if grounds.uncorrected(values):
+        yield grounds.uncorrected(values)
         return
-    part = values["borrowed"]
-    borrowed = f" ({words.percent(part, 0)} of it borrowed, from other days or from what is usual)" if part else ""
-    yield (
-        f"{words.counted(values['authors'], 'author')}; tweets of one author hang together: the share is as sure as if there were"
-        f" {values['design_effect']:.1f} times fewer tweets{borrowed}"
-    )
-    if values["top_weight"] is not None:
-        alone = "" if values["without_top"] is None else f"; without the one who moves it most it is {100 * values['without_top']:.3g} %"
-        alone += "" if values["top_influence"] is None else f" (this one makes {words.percent(values['top_influence'], 0)} of the variance)"
-        yield f"the five busiest wrote {words.percent(values['top_weight'], 0)}{alone}"
+    yield "tweets of one author hang together:"
+    for _, said in grounds.authors(values):
+        yield f"  {said}"
+    if values["borrowed"]:
+        yield f"  {words.percent(values['borrowed'], 0)} of how far they agree is borrowed from other days, or from what is usual"
+    for flag in grounds.flags(values):
+        yield f"  {flag}"
 
 
 def _publication(publication: Publication) -> Iterator[str]:
@@ -134,7 +131,7 @@ def _moment(at: datetime) -> str:
 def _reproduced(found: Explanation) -> str:
     kept = "; of what was replaced the numbers are kept as they were published, the counts are not" if len(found.publications) > 1 else ""
     if found.same is None:
-        return f"its configuration has changed since: the next night publishes it anew{kept}"
+        return f"its configuration has changed since: a night that counts its day again publishes it anew{kept}"
     if not found.same:
         return f"the stored counts do NOT give this row: they were changed since, and the next night mends it{kept}"
     return f"made again from the stored counts: the same to the last bit{kept}"
@@ -142,24 +139,31 @@ def _reproduced(found: Explanation) -> str:
 
 def _day(found: Explanation) -> Iterator[str]:
     from pipeline.report import words
+    from pipeline.report.data import WHOLE
 
     counts, values = found.counts, found.publications[-1].values
     if counts is None:
         yield "  its counts are not stored any more"
         return
-    share = f", {100 * counts['matches'] / counts['trials']:.3g} %" if counts["trials"] else ""
+    lower, upper = values["expected_lower_95"], values["expected_upper_95"]
+    places = 1 if lower is None or upper is None else words.decimals(lower, upper)
+    share = ""
+    if counts["trials"]:
+        share = f", {words.percent(counts['own_matches'] / counts['own_trials'], places)}"
+        share += "" if counts["own_trials"] == counts["trials"] else f" of the {counts['own_trials']:,} that the cap on authors leaves"
     by = "" if counts["authors"] is None else f", by {words.counted(counts['authors'], 'author')}"
     out = f"; {counts['excluded']:,} left out" if counts.get("excluded") else ""
     yield f"  {counts['matches']:,} of {words.counted(counts['trials'], 'tweet')} match{share}{by}{out}"
-    if counts["coverage"] is None or counts["coverage"] < 1:
+    if counts["coverage"] is None or counts["coverage"] < WHOLE:
         seen = "nobody knows how much of it" if counts["coverage"] is None else words.observed(counts["coverage"])
-        yield f"  observed: {seen} ({counts['coverage_reason']})"
+        yield f"  observed: {seen}" + (f" ({counts['coverage_reason']})" if counts["coverage_reason"] else "")
     if values["surprise"] is not None and values["expected_mean"] is not None:
-        lower, upper = values["expected_lower_95"], values["expected_upper_95"]
-        expected = words.percent(values["expected_mean"], words.decimals(lower, upper))
+        expected = words.percent(values["expected_mean"], places)
         yield f"  expected {expected}, between {words.interval(lower, upper, joined='and')} with a probability of 95 %"
         said = words.of_every(values["surprise"])
         yield f"  a day at least so far out: {said} ({values['surprise_score']:+.1f} standard deviations)"
+    for alarm in found.alarms:
+        yield f"  shift: {alarm}"
 
 
 def _change(move: Move) -> str:
@@ -172,7 +176,8 @@ def _places(move: Move) -> int:
     import math
 
     largest = max(map(abs, [move.change, *move.parts.values()])) * 100
-    return 2 if largest == 0 else min(max(1 - math.floor(math.log10(largest)), 1), 6)
+    # what is smaller is rounding
+    return 2 if largest < 5e-7 else min(max(1 - math.floor(math.log10(largest)), 1), 6)
 
 
 def parts(move: Move) -> Iterator[str]:
@@ -182,7 +187,8 @@ def parts(move: Move) -> Iterator[str]:
     places = _places(move)
     unit = 10.0 ** (places + 2)
     shown = {name: round(part * unit) for name, part in move.parts.items()}
-    whole = round(move.change * unit)
+    # of what is shown above, so that the reader's own subtraction agrees
+    whole = round(move.after * unit) - round(move.before * unit)
     if shown:
         largest = max(shown, key=lambda name: abs(shown[name]))
         shown[largest] += whole - sum(shown.values())

@@ -17,6 +17,7 @@ from pipeline import database, faults, ledger, sending
 from pipeline.digest import words
 from pipeline.errors import AlreadyRunning, PipelineError
 from pipeline.progress import Progress, silent
+from pipeline.report.words import counted
 from pipeline.settings import Settings
 from pipeline.storage import digest, exclusive
 
@@ -63,7 +64,7 @@ def _tell(settings: Settings, channel: str, since: date, night: str, body: str, 
         if not alarms:
             continue
         faults.point("sending.claimed")
-        progress(None, f"{channel}: telling of {len(alarms)} shifts on {day}")
+        progress(None, f"{channel}: telling of {counted(len(alarms), 'shift')} on {day}")
         status, said = _sent(settings, channel, message(alarms, body))
         faults.point("sending.sent")
         with database.transaction(settings) as connection:

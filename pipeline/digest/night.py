@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from pipeline import alarms, database, extract, faults, ledger, posterior, storage, why
 from pipeline.alarms import Verdict
+from pipeline.counted import own
 from pipeline.digest import deliveries, words
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
@@ -164,7 +165,8 @@ def _study(settings: Settings, connection: sa.Connection, name: str, day: date) 
     row = connection.execute(
         sa.text(
             "select mean, lower_95, upper_95, counted.trials, counted.matches, expected_lower_95, expected_upper_95, surprise,"
-            " days_missing, counted.coverage, coverage_reason, posteriors.synthetic, posteriors.basis, marker.revision"
+            " days_missing, counted.coverage, coverage_reason, posteriors.synthetic, posteriors.basis, author_cap,"
+            " marker.revision"
             " from posteriors join daily_counts as counted using (study, day)"
             " join partitions as marker on (marker.dataset, marker.name, marker.day) = ('posteriors', study, posteriors.day)"
             " where study = :study and posteriors.day = :day"
@@ -174,7 +176,10 @@ def _study(settings: Settings, connection: sa.Connection, name: str, day: date) 
     if row is None or row["revision"] != posterior.revision(settings, name, day):
         missing = "none is published" if row is None else "what is published was made by an earlier rule, box or prior"
         return {"study": name, "mean": None, "missing": missing, "synthetic": False}
-    return {"study": name, **{key: value for key, value in row.items() if key != "revision"}}
+    # as the page: a day is held against what was expected of it by what counts of it
+    n, k = own(connection, name, day, row["author_cap"])
+    told = {key: value for key, value in row.items() if key not in ("revision", "author_cap")}
+    return {"study": name, **told, "own_trials": n, "own_matches": k}
 
 
 def _write(settings: Settings, night: Night) -> None:

@@ -92,6 +92,9 @@ def _how(verdict: Verdict) -> list[str]:
     """Which way, and by which nights it shows, where not by this one alone."""
     shows = {0: ["twice as far out as any night before"], 1: []}
     told = [verdict.direction, *shows.get(verdict.nights, [f"the last {verdict.nights} nights together show it"])]
+    if verdict.kind == "share" and verdict.expected_lower <= verdict.observed <= verdict.expected_upper:
+        # what is expected of a day allows for new authors; its past may have been of the same ones
+        told.append("within that, but rare among its own past nights")
     return told if verdict.calibrated else [*told, f"only {words.counted(verdict.past, 'past night')} to judge by"]
 
 
@@ -159,12 +162,13 @@ def _day(study: Mapping[str, Any]) -> str:
     if not n:
         return "the day: no tweets"
     low, high = study["expected_lower_95"], study["expected_upper_95"]
-    share = words.percent(k / n, words.decimals(low, high))
-    line = f"the day: {k:,} of {words.counted(n, 'tweet')}, {share}; expected {words.interval(low, high)}"
+    share = words.percent(study["own_matches"] / study["own_trials"], words.decimals(low, high))
+    cap = "" if study["own_trials"] == n else f" of the {study['own_trials']:,} that the cap on authors leaves"
+    line = f"the day: {k:,} of {words.counted(n, 'tweet')}, {share}{cap}; expected {words.interval(low, high)}"
     surprise = study["surprise"]
     if surprise is None or surprise >= _SURPRISING:
         return line
-    often = f"1 day in {min(math.floor(1 / surprise), 1_000_000):,}" if surprise > 0 else "1 day in more than 1,000,000"
+    often = f"1 day in {math.floor(1 / surprise):,}" if surprise > 1e-6 else "1 day in more than 1,000,000"
     return f"{line}; surprising: {often} is so far out"
 
 

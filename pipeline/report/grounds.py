@@ -83,7 +83,9 @@ def uncorrected(latest: Mapping[str, Any]) -> str:
         return ""
     if latest["basis"] == "counts":
         return words.NO_AUTHORS
-    return "not corrected for authors: it was made before geobeta could"
+    if number(latest, "naive_mean") is None:
+        return "not corrected for authors: it was made before geobeta could"
+    return "not corrected for authors: its source names none"
 
 
 def flags(latest: Mapping[str, Any]) -> list[str]:
@@ -186,7 +188,7 @@ def of_day(row: Mapping[Any, Any], cap: float | None) -> str:
         return ""
     own = f"{words.percent(row['own'], words.decimals(low, high))} of {words.counted(int(row['own_trials']), 'tweet')}"
     capped = f" (at most {int(cap):,} of an author)" if cap else ""
-    judged = f"outside; a day so far out comes {_how_often(chance)}" if row["outside"] else "nothing unusual"
+    judged = f"outside; a day so far out comes {_how_often(chance)}" if row["outside"] else "within that"
     return f"{own}{capped}; the days before led to expect {words.interval(low, high)}: {judged}"
 
 

@@ -51,7 +51,18 @@ select
     posteriors.per_author_lower_95,
     posteriors.per_author_upper_95,
     posteriors.per_author_votes,
-    daily_counts.matches::double precision / nullif(daily_counts.trials, 0) as day_share,
+    case
+        when posteriors.author_cap is null then daily_counts.matches::double precision / nullif(daily_counts.trials, 0)
+        -- numeric, so that no order of adding shows
+        else (
+            select (sum(matches * kept / trials) / nullif(sum(kept), 0))::double precision
+            from author_counts
+            cross join lateral (
+                select (case when author_key is null then trials else least(trials, posteriors.author_cap) end)::numeric as kept
+            ) as each
+            where author_counts.study = daily_counts.study and author_counts.day = daily_counts.day and trials > 0
+        )
+    end as day_share,
     posteriors.expected_mean as expected_share,
     posteriors.expected_lower_95,
     posteriors.expected_upper_95,
@@ -125,7 +136,7 @@ comment on column study_days.per_author_lower_95 is 'Share of authors: central 9
 comment on column study_days.per_author_upper_95 is 'Share of authors: central 95 % interval, upper end.';
 comment on column study_days.per_author_votes is
     'Votes that the share of authors rests on; an author''s vote fades with the author''s latest day.';
-comment on column study_days.day_share is 'k / n of this day alone; null where it has no tweets.';
+comment on column study_days.day_share is 'k / n of this day alone, after the cap on authors where there is one; null where it has no tweets.';
 comment on column study_days.expected_share is 'What the days before said of this day''s own share.';
 comment on column study_days.expected_lower_95 is 'Predictive 95 % interval of this day''s own share, from the days before, lower end.';
 comment on column study_days.expected_upper_95 is 'The same, upper end.';

@@ -105,7 +105,7 @@ comment on column study_latest.per_author_lower_95 is 'Share of authors: central
 comment on column study_latest.per_author_upper_95 is 'Share of authors: central 95 % interval, upper end.';
 comment on column study_latest.per_author_votes is
     'Votes that the share of authors rests on; an author''s vote fades with the author''s latest day.';
-comment on column study_latest.day_share is 'k / n of the newest day alone; null where it has no tweets.';
+comment on column study_latest.day_share is 'k / n of the newest day alone, after the cap on authors where there is one; null where it has no tweets.';
 comment on column study_latest.expected_share is 'What the days before said of the newest day''s own share.';
 comment on column study_latest.expected_lower_95 is
     'Predictive 95 % interval of the newest day''s own share, from the days before, lower end.';

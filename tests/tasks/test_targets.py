@@ -234,3 +234,12 @@ def test_range_daily_asks_the_database_once_for_sixty_days(make_settings: Callab
     assert [statement.split()[1] for statement in statements] == ["set_config('TimeZone',", "dataset,"]
     assert tasks.Nightly(date=whole).complete()
     assert not tasks.Nightly(date=days[8]).complete()
+
+
+def test_pages_come_after_all_digests_and_these_after_all_loading() -> None:
+    """The alarm of an early day shows on the pages after it, and a late load is judged: neither is to be made twice in one run."""
+    day = dt.date(2026, 11, 10)
+    loading = [tasks.LoadTweets(area="london", date=day), tasks.UpdatePosterior(study="transport", date=day)]
+    telling = [tasks.SendDigest(date=day), tasks.BuildReport(date=day), tasks.Nightly(date=day)]
+    assert [task.priority for task in telling] == sorted({task.priority for task in telling}, reverse=True)
+    assert min(task.priority for task in loading) > telling[0].priority
