@@ -215,7 +215,10 @@ def _exceeds(pair: _Pair, difference: float) -> float:
             given = special.ndtr((pair.correlation * v - score) / loose)
         return np.asarray(np.exp(-v * v / 2) / math.sqrt(2 * math.pi) * given, dtype=np.float64)
 
-    return min(1.0, max(0.0, _integral(integrand, _edges(pair, difference, loose))))
+    chance = _integral(integrand, _edges(pair, difference, loose))
+    if math.isnan(chance):  # max(0.0, nan) is 0.0, which would be believed
+        raise InvalidCounts(f"P(p_A - p_B > {difference}) of {pair} cannot be computed", todo="report these numbers to geobeta")
+    return min(1.0, max(0.0, chance))
 
 
 def _share_at(alpha: float, beta_: float, score: Floats) -> tuple[Floats, Floats]:
