@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -125,24 +125,24 @@ def refresh_pages(settings: Settings, day: date, *, progress: Progress = silent)
     """
     made = sorted({date.fromisoformat(path.name.removeprefix("date=")) for path in (settings.data / "reports").glob("date=*")})
     later = [found for found in made[-PAGES_REFRESHED:] if found > day and page.path(settings, found).is_file()]
-    wanted = {("report", "", found): page.revision(settings, found) for found in later}
-    present = database.markers_present(settings, wanted)
-    stale = [key[2] for key in wanted if key not in present]
-    for number, found in enumerate(stale):
-        progress(number / len(stale), f"page of {found}, whose numbers changed")
-        page.build(settings, found)
-    return len(stale)
+    return _refresh("page", {("report", "", found): page.revision(settings, found) for found in later}, page.build, settings, progress)
 
 
 def refresh_digests(settings: Settings, day: date, *, progress: Progress = silent) -> int:
     """The same for the digests of later days; what they find that nobody was told of is told, if it is news."""
     later = [found for found in night_digest.made(settings)[-PAGES_REFRESHED:] if found > day]
     wanted = {("digest", "", found): night_digest.revision(settings, found) for found in later}
+    return _refresh("digest", wanted, night_digest.make, settings, progress)
+
+
+def _refresh(
+    what: str, wanted: dict[tuple[str, str, date], str], make: Callable[[Settings, date], object], settings: Settings, progress: Progress
+) -> int:
     present = database.markers_present(settings, wanted)
     stale = [key[2] for key in wanted if key not in present]
     for number, found in enumerate(stale):
-        progress(number / len(stale), f"digest of {found}, whose numbers changed")
-        night_digest.make(settings, found)
+        progress(number / len(stale), f"{what} of {found}, whose numbers changed")
+        make(settings, found)
     return len(stale)
 
 
