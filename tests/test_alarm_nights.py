@@ -19,6 +19,9 @@ from pipeline.stats.attribution import Attribution
 from tests.alarm_nights import STUDIES, as_counts, authors_of, days, publish_nights, put_nights
 from tests.conftest import AREAS
 
+# whole nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Settings]
 #: A second study of the same area, one that X counts, and one of another area that wants no alarms.
 MORE = STUDIES + STUDIES.replace("[traffic]", "[water]").replace("tráfico", "agua")

@@ -18,6 +18,9 @@ from pipeline.stats import compare
 from tests.conftest import AREAS, STUDIES
 from tests.partitions import write_counts
 
+# whole nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 Counts = Mapping[str | None, tuple[int, int]]
 
 

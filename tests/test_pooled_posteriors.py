@@ -16,6 +16,9 @@ from pipeline.stats import pooling
 from tests.partitions import strangers, write_counts
 from tests.test_posterior import day, rows
 
+# whole nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 NAMES = ("calle", "lago", "monte", "norte", "valle")
 AREAS = "\n".join(f'[{name}]\nbox = "{-99 + i},19.0,{-98.5 + i},19.5"\ntimezone = "America/Mexico_City"\n' for i, name in enumerate(NAMES))
 POOL = 'prior = { alpha = 1.0, beta = 4.0, pool = "all" }'

@@ -18,6 +18,9 @@ from pipeline.why import Explanation
 from tests.conftest import STUDIES
 from tests.towns import Said, day, key, live, publish, write
 
+# whole nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 #: A usual day: 200 tweets in two places, 20 of them matches.
 USUAL = [
     *(Said(f"north{number}", 10, 1, "north") for number in range(10)),

@@ -19,6 +19,9 @@ from tests.partitions import write_counts
 from tests.test_cli import _logging_as_it_was, installed
 from tests.towns import Said, day, live, publish, write
 
+# whole nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 __all__ = ["_logging_as_it_was", "installed"]
 
 Run = Callable[..., tuple[int, str]]
