@@ -20,7 +20,8 @@ import pyarrow as pa
 from pipeline.progress import Progress, silent
 from pipeline.schema import BASES
 from pipeline.stats import alarms, beta, forgetting, pooling, predictive
-from pipeline.stats.authors import RECENT_DAYS, AuthorRows, AuthorTable, author_table, table_rows
+from pipeline.stats.author_sums import AuthorTable, author_table
+from pipeline.stats.authors import RECENT_DAYS, AuthorRows, table_rows
 from pipeline.stats.beta import Floats
 from pipeline.stats.sequence import Days, posterior_sequence
 
