@@ -15,12 +15,12 @@ import sqlalchemy as sa
 
 from pipeline import count, counted, estimates
 from pipeline.errors import MissingData, SettingsError
-from pipeline.estimates import Method
 from pipeline.restated import days_of, weights
 from pipeline.settings import Settings
 from pipeline.stats import compare
 from pipeline.stats.compare import Comparison, Sharing
 from pipeline.study import Study
+from pipeline.study_counts import Method
 from pipeline.weighed import author_sums
 
 

@@ -19,10 +19,10 @@ import pyarrow.csv as pa_csv
 import sqlalchemy as sa
 
 from pipeline import copying, count
-from pipeline.estimates import Counts
 from pipeline.schema import BASES
 from pipeline.settings import Settings
 from pipeline.study import Study
+from pipeline.study_counts import Counts
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,15 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pipeline import copying, count, counted, database, estimates, faults, ledger
+from pipeline import copying, count, counted, database, estimates, faults, ledger, study_counts
 from pipeline.copying import Rows
 from pipeline.errors import MissingData
-from pipeline.estimates import Counts, Effective, Method
+from pipeline.estimates import Effective
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
 from pipeline.storage import digest
 from pipeline.study import Study
+from pipeline.study_counts import Counts, Method
 
 #: Change it when the same counts give another row than before.
 CODE = 2
@@ -166,7 +167,7 @@ class _Pool:
 
     def _arrays(self, study: Study, first: date, last: date) -> Counts:
         days = {day: found for day, found in self.counts[study.name].items() if day <= last}
-        since = estimates.authors_since(method(study), list(days), first)
+        since = study_counts.authors_since(method(study), list(days), first)
         return counted.arrays(self.connection, study, days, since=since)
 
     def _said_by(self, mate: Study, evenings: list[date]) -> Effective:

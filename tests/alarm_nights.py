@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from pipeline import clean, copying, count, database, estimates, posterior
+from pipeline import clean, copying, count, database, posterior
 from pipeline.copying import Rows
 from pipeline.settings import Settings
+from pipeline.study_counts import Counts
 
 #: Who writes on a night: n and k by author.
 Authors = Mapping[str, tuple[int, int]]
@@ -114,13 +115,13 @@ def authors_of(
     return {f"{key:032x}": (int(each), int(hits)) for key, each, hits in zip(keys, n, k, strict=True)}
 
 
-def as_counts(nights: Mapping[dt.date, Authors]) -> estimates.Counts:
+def as_counts(nights: Mapping[dt.date, Authors]) -> Counts:
     """The same nights as what estimates.rows takes."""
     rows = [(day, key, n, k) for day, authors in nights.items() for key, (n, k) in authors.items()]
     names = sorted({key for _, key, _, _ in rows})
     rank = {name: number for number, name in enumerate(names)}
     trials, matches = (np.array([sum(pair[which] for pair in authors.values()) for authors in nights.values()]) for which in (0, 1))
-    return estimates.Counts(
+    return Counts(
         days=np.array(list(nights), dtype="datetime64[D]"),
         trials=trials,
         matches=matches,

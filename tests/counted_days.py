@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.estimates import Counts, Method
 from pipeline.schema import BASES
+from pipeline.study_counts import Counts, Method
 
 START = dt.date(2026, 11, 1)
 

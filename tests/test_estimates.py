@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipeline import estimates
-from pipeline.estimates import Counts, Effective, Method, Priors
+from pipeline.estimates import Effective, Priors
 from pipeline.schema import BASES
 from pipeline.stats import authors, pooling
+from pipeline.study_counts import Counts, Method, authors_since
 from tests.counted_days import Day, day, make_counts, make_method
 
 #: Three days of a few authors: one who writes a lot and always matches, some who come back, a tweet without an author, and a gap.
@@ -399,18 +400,18 @@ def test_no_order_and_no_other_row_shows(history: dict[int, Day], method: Method
 def test_days_that_are_borrowed_from_are_needed() -> None:
     """The 28 days before the window of the evening before, or before the oldest of the 28 days that the next one is predicted from."""
     days = [day(number) for number in range(1, 101)]
-    assert estimates.authors_since(make_method(window=1), days, day(100)) == day(100 - 27 - 28)
-    assert estimates.authors_since(make_method(window=60), days, day(100)) == day(100 - 60 - 28)
-    assert estimates.authors_since(make_method(), days, day(100)) is None
+    assert authors_since(make_method(window=1), days, day(100)) == day(100 - 27 - 28)
+    assert authors_since(make_method(window=60), days, day(100)) == day(100 - 60 - 28)
+    assert authors_since(make_method(), days, day(100)) is None
 
 
 @pytest.mark.slow
 @few
 @given(HISTORIES, METHODS)
 def test_older_authors_than_are_needed_need_not_be_read(history: dict[int, Day], method: Method) -> None:
-    """What estimates.authors_since leaves out changes no bit."""
+    """What authors_since leaves out changes no bit."""
     number = max(history)
-    since = estimates.authors_since(method, [day(when) for when in sorted(history)], day(number))
+    since = authors_since(method, [day(when) for when in sorted(history)], day(number))
     counts = make_counts(history)
     kept = counts.author_days >= np.datetime64(since or dt.date.min)
     columns = {name: getattr(counts, name)[kept] for name in ("author_days", "authors", "author_trials", "author_matches")}
