@@ -109,6 +109,17 @@ def _wrapped(line: str) -> str:
     return textwrap.fill(line, 66, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
+class NightStage(Stage):
+    """A stage that makes one thing of a whole night, from the database."""
+
+    date = luigi.DateParameter(description="the night's day, YYYY-MM-DD")
+
+    def complete(self) -> bool:
+        """False, too, while hours of the day are missing that this night has not asked for again: they may change the numbers."""
+        areas = nights.due(settings(), self.date).areas
+        return not any(nights.hours_due(settings(), area, self.date, NIGHT) for area in areas) and super().complete()
+
+
 class AreaStage(Stage):
     """A stage whose partitions are (area, day)."""
 

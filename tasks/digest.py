@@ -10,29 +10,14 @@ import luigi
 from pipeline import nights
 from pipeline.digest import night
 from pipeline.progress import Progress
-from tasks.base import NIGHT, Stage, settings
+from tasks.base import NightStage, settings
 from tasks.load import LoadTweets
 from tasks.posterior import UpdatePosterior
+from tasks.targets import CurrentTarget
 
 
-class DigestTarget(luigi.Target):
-    """The digest is there, and was made from what the database says now."""
-
-    def __init__(self, day: Any) -> None:
-        self.day = day
-
-    def exists(self) -> bool:
-        """One query and one look at the disk."""
-        return night.has(settings(), self.day)
-
-    def __str__(self) -> str:
-        return f"digest/{self.day}"
-
-
-class SendDigest(Stage):
+class SendDigest(NightStage):
     """Find the alarms of one night, tell them by the channels that are set, and write the digest."""
-
-    date = luigi.DateParameter(description="the night's day, YYYY-MM-DD")
 
     #: After all is loaded, else it would be judged again; before any page: those from an alarm's day on show it and would be made twice.
     priority = 2
@@ -46,12 +31,7 @@ class SendDigest(Stage):
 
     def output(self) -> luigi.Target:
         """The digest, current."""
-        return DigestTarget(self.date)
-
-    def complete(self) -> bool:
-        """False, too, while hours of the day are missing that this night has not asked for again: they may change the numbers."""
-        areas = nights.due(settings(), self.date).areas
-        return not any(nights.hours_due(settings(), area, self.date, NIGHT) for area in areas) and super().complete()
+        return CurrentTarget("digest", settings(), self.date, night.has)
 
     def stage_revision(self) -> str:
         """What is judged, and by which promise."""

@@ -10,29 +10,14 @@ import luigi
 from pipeline import nights
 from pipeline.progress import Progress
 from pipeline.report import page
-from tasks.base import NIGHT, Stage, settings
+from tasks.base import NightStage, settings
 from tasks.digest import SendDigest
 from tasks.posterior import UpdatePosterior
+from tasks.targets import CurrentTarget
 
 
-class ReportTarget(luigi.Target):
-    """The page is there, and was made from what the database says now."""
-
-    def __init__(self, day: Any) -> None:
-        self.day = day
-
-    def exists(self) -> bool:
-        """One query and one look at the disk."""
-        return page.has(settings(), self.day)
-
-    def __str__(self) -> str:
-        return f"report/{self.day}"
-
-
-class BuildReport(Stage):
+class BuildReport(NightStage):
     """Make the page of one night, from the database alone."""
-
-    date = luigi.DateParameter(description="the night's day, YYYY-MM-DD")
 
     #: After all else of the run: a page made too early would have to be made again.
     priority = 1
@@ -44,12 +29,7 @@ class BuildReport(Stage):
 
     def output(self) -> luigi.Target:
         """The page, current."""
-        return ReportTarget(self.date)
-
-    def complete(self) -> bool:
-        """False, too, while hours of the day are missing that this night has not asked for again: they may change the page."""
-        areas = nights.due(settings(), self.date).areas
-        return not any(nights.hours_due(settings(), area, self.date, NIGHT) for area in areas) and super().complete()
+        return CurrentTarget("report", settings(), self.date, page.has)
 
     def stage_revision(self) -> str:
         """What the page shows."""

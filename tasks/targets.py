@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -23,6 +24,20 @@ class FolderTarget(luigi.Target):
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+class CurrentTarget(luigi.Target):
+    """Something of a whole night that is there, and was made from what the database says now."""
+
+    def __init__(self, what: str, settings: Settings, day: date, has: Callable[[Settings, date], bool]) -> None:
+        self.what, self.settings, self.day, self.has = what, settings, day, has
+
+    def exists(self) -> bool:
+        """One query and one look at the disk."""
+        return self.has(self.settings, self.day)
+
+    def __str__(self) -> str:
+        return f"{self.what}/{self.day}"
 
 
 class MarkerTarget(luigi.Target):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -149,3 +150,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real posts is not there: set SHARED_DATA to it")
     return folder
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """cli.main sets up logging; give the next test back what pytest had."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before

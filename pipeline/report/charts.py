@@ -105,28 +105,12 @@ def daily_shares(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
     low, high = _span(ends, ends)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     axis = alt.Axis(format=share_format(high - low), tickCount=5, title=None)
-    run = alt.Detail("run", type="nominal")
-    step: dict[str, Any] = {"interpolate": "step-after", "aria": False, "clip": True}
-    lower = alt.Y("expected_lower_95", type="quantitative", scale=scale, axis=axis)
-    band = marks(
-        "expected",
-        alt.MarkDef(type="area", color=PALETTE["wide"], **step),
-        x=_day_axis(days),
-        y=lower,
-        y2=alt.Y2("expected_upper_95"),
-        detail=run,
-    )
-    mean = alt.Y("expected_mean", type="quantitative", scale=scale)
-    line = marks(
-        "expected", alt.MarkDef(type="line", color=PALETTE["narrow"], strokeWidth=1.2, **step), x=_day_axis(days), y=mean, detail=run
-    )
     at = {"x": alt.X("middle", type="temporal"), "y": alt.Y("share", type="quantitative", scale=scale)}
     dot: dict[str, Any] = {"type": "point", "filled": True, "opacity": 1, "aria": False}
     chart = alt.LayerChart(
         layer=[
             *_absences(BAND_HEIGHT),
-            band,
-            line,
+            *_expected(days, scale, axis),
             marks("inside", alt.MarkDef(shape="circle", size=_dot_size(len(days)), color=PALETTE["mean"], **dot), **at),
             marks("outside", alt.MarkDef(shape="diamond", size=110, color=PALETTE["absent"], **dot), **at),
             _partial(),
@@ -144,6 +128,21 @@ def daily_shares(days: pd.DataFrame, *, title: str = "") -> alt.LayerChart:
         "outside": records(dots[out]),
     }
     return chart
+
+
+def _expected(days: pd.DataFrame, scale: alt.Scale, axis: alt.Axis) -> list[alt.Chart]:
+    """The range that the days before led to expect, and its middle, from the dataset `expected`."""
+    run = alt.Detail("run", type="nominal")
+    step: dict[str, Any] = {"interpolate": "step-after", "aria": False, "clip": True}
+    lower = alt.Y("expected_lower_95", type="quantitative", scale=scale, axis=axis)
+    upper = alt.Y2("expected_upper_95")
+    mean = alt.Y("expected_mean", type="quantitative", scale=scale)
+    area = alt.MarkDef(type="area", color=PALETTE["wide"], **step)
+    line = alt.MarkDef(type="line", color=PALETTE["narrow"], strokeWidth=1.2, **step)
+    return [
+        marks("expected", area, x=_day_axis(days), y=lower, y2=upper, detail=run),
+        marks("expected", line, x=_day_axis(days), y=mean, detail=run),
+    ]
 
 
 def counts_a_day(days: pd.DataFrame, *, title: str = "") -> alt.VConcatChart:

@@ -214,26 +214,7 @@ def study_days(
     published = snapshot.posteriors[(snapshot.posteriors["study"] == study) & (snapshot.posteriors["day"] >= pd.Timestamp(start))]
     fresh = _made_by(published, "marker", posterior_revision)
     rows = published[fresh] if fresh.any() else published
-    calendar = pd.DataFrame({"day": pd.date_range(start, until, unit="us")})
-    frame = calendar.merge(kept.drop(columns=["study", "revision"]), on="day", how="left")
-    frame = frame.merge(rows[["day", *_OF_DAY]], on="day", how="left")
-    for name in (
-        "trials",
-        "matches",
-        "authors",
-        "retweets",
-        "coverage",
-        "sampled",
-        "population",
-        "excluded",
-        "own_trials",
-        "own_matches",
-        *_OF_DAY,
-    ):
-        frame[name] = pd.to_numeric(frame[name]).astype("float64")
-    frame["status"] = _status(frame)
-    frame["own"] = frame["own_matches"] / frame["own_trials"].where(frame["own_trials"] > 0)
-    frame["outside"] = (frame["own"] < frame["expected_lower_95"]) | (frame["own"] > frame["expected_upper_95"])
+    frame = _days(start, until, kept, rows)
     by_old_rule = set(counts.loc[stale, "day"])
     frame["reason"] = [
         "" if status != "missing" else "counted by an earlier rule or box" if day in by_old_rule else "no tweets were collected"
@@ -253,6 +234,24 @@ def study_days(
     )
 
 
+def _days(start: date, until: date, kept: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for every day: what was counted on it, what was published at its end, and how the two compare."""
+    frame = pd.DataFrame({"day": pd.date_range(start, until, unit="us")})
+    frame = frame.merge(kept.drop(columns=["study", "revision"]), on="day", how="left")
+    frame = frame.merge(rows[["day", *_OF_DAY]], on="day", how="left")
+    for name in (*_COUNTED, *_OF_DAY):
+        frame[name] = pd.to_numeric(frame[name]).astype("float64")
+    frame["status"] = _status(frame)
+    frame["own"] = frame["own_matches"] / frame["own_trials"].where(frame["own_trials"] > 0)
+    frame["outside"] = (frame["own"] < frame["expected_lower_95"]) | (frame["own"] > frame["expected_upper_95"])
+    return frame
+
+
+#: What the frame of days takes over from the counts.
+_COUNTED = (
+    *("trials", "matches", "authors", "retweets", "coverage", "sampled"),
+    *("population", "excluded", "own_trials", "own_matches"),
+)
 #: What the frame of days takes over from the posteriors.
 _OF_DAY = (
     *("alpha", "beta", "mean", "lower_50", "upper_50", "lower_95", "upper_95"),
