@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from pipeline import estimates
+from pipeline.estimates import Priors
 from pipeline.schema import BASES
 from pipeline.study_counts import Counts, Method
 
@@ -58,3 +60,17 @@ def make_counts(
         author_trials=np.array([row[2] for row in rows], dtype=np.int64),
         author_matches=np.array([row[3] for row in rows], dtype=np.int64),
     )
+
+
+def publish(method: Method, counts: Counts, numbers: Sequence[int], priors: Priors | None = None) -> list[dict[str, Any]]:
+    """The rows of these days of the study."""
+    targets = [day(number) for number in numbers]
+    at = np.array(targets, dtype="datetime64[D]")
+    given = priors if priors is not None else estimates.set_priors(method, at)
+    return estimates.rows(method, counts, targets, given, rule_version="rule", revision="made")
+
+
+def one(method: Method, days: dict[int, Day], number: int, **about: Any) -> dict[str, Any]:
+    """The row of one day."""
+    (row,) = publish(method, make_counts(days, **about), [number])
+    return row
