@@ -16,13 +16,13 @@ from pipeline.schema import MATCHES
 from pipeline.settings import Settings
 from tests.conftest import STUDIES
 from tests.partitions import write_counts
-from tests.test_cli import _logging_as_it_was, installed
+from tests.test_cli import installed
 from tests.towns import Said, day, live, publish, write
 
 # whole nights in the database: not for the fast loop
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("logging_as_it_was")]
 
-__all__ = ["_logging_as_it_was", "installed"]
+__all__ = ["installed"]
 
 Run = Callable[..., tuple[int, str]]
 
