@@ -21,7 +21,8 @@ TO = '[alarms]\nmail_to = ["team@example.org"]\n'
 TODAY = dt.datetime.now(dt.UTC).date()
 
 
-pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+# nights in the database: not for the fast loop
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("logging_as_it_was")]
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ from tests.alarm_nights import STUDIES, authors_of, put_nights
 from tests.digests import LAST, NIGHTS, NOW, Make, impatient, make, shifted
 from tests.test_alarm_nights import steady, verdict_of
 
+# nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 __all__ = ["impatient", "shifted"]
 
 

@@ -24,6 +24,9 @@ from tests.digests import LAST, NIGHTS, NOW, QUICK, impatient, make, shifted, to
 from tests.mailboxes import mailbox
 from tests.servers import Receiver, Reply, receiving
 
+# nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 __all__ = ["impatient", "shifted"]
 
 

@@ -13,6 +13,9 @@ from pipeline import database, estimates, ledger, published
 from pipeline.settings import Settings
 from tests.towns import Said, day, live, publish, write
 
+# nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 
 def stored(settings: Settings) -> list[dict[str, Any]]:
     """The table, with every float's bits."""

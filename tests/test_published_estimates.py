@@ -19,6 +19,9 @@ from tests.conftest import STUDIES
 from tests.partitions import write_counts
 from tests.test_posterior import FORGETFUL, KEY, day, feed, rows
 
+# nights in the database: not for the fast loop
+pytestmark = pytest.mark.slow
+
 
 def test_rows_of_before_there_were_three_estimates_are_restated(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
     """A database of the migration before: its naive rows are kept in history, and why they changed; the columns they lacked are null."""
