@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 def account(file: FileReport) -> list[str]:
     """One file's account: each line of the text is a sum that adds up."""
-    from pipeline import importing
+    from pipeline import geotagged
 
     lines = {words: getattr(file.lines, name) for name, words in LINES.items()}
     said = [f"{file.path}: {file.status}", f"  {_sum(file.lines.total, 'line', lines)}"]
@@ -83,7 +83,7 @@ def account(file: FileReport) -> list[str]:
         days = f"; on {_number(len(counts.days), 'day')}, {min(counts.days)} to {max(counts.days)}" if counts.days else ""
         said.append(f"  {name}: {_area(file.of_area(name))}{days}")
     if file.searches:
-        named = "; ".join(file.searches[: importing.SEARCHES]) + ("; and more" if len(file.searches) > importing.SEARCHES else "")
+        named = "; ".join(file.searches[: geotagged.SEARCHES]) + ("; and more" if len(file.searches) > geotagged.SEARCHES else "")
         what = "search" if len(file.searches) == 1 else "searches"
         that = "that search" if what == "search" else "those searches"
         said.append(f"  WARNING: these are results of the {what} {named}: a share counted from them speaks of {that}, not of the place")
