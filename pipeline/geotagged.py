@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline import documents, faults, formats, redaction, storage
+from pipeline.archive_deletions import Asked
 from pipeline.documents import Broken, Lines
 from pipeline.formats import Notice, Record, Reject
 from pipeline.quarantine import Quarantine
@@ -35,6 +36,7 @@ class Extract:
     raw: bool
     stones: Tombstones
     quarantine: Quarantine = field(init=False)
+    deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
     damages: list[Damage] = field(default_factory=list)
     records: int = 0
