@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pipeline.days import Window
 from pipeline.documents import Lines
-from pipeline.errors import PipelineError, TransientError
 from pipeline.sources.archive import AreaCounts
 from pipeline.streams import Damage
 
@@ -84,6 +83,15 @@ class FileReport:
         return parts | ({"expired": self.records - sum(parts.values())} if self.expired else {})
 
     @property
+    def in_short(self) -> str:
+        """Its account in a few words."""
+        parts = [f"{self.lines.total:,} lines", f"{self.records:,} records", f"{self.stored:,} geotagged"]
+        rejected = sum(self.rejects.values())
+        parts += [f"{rejected:,} discarded"] if rejected else []
+        parts += [f"{len(self.damages):,} damaged"] if self.damages else []
+        return ", ".join(parts)
+
+    @property
     def accounted(self) -> bool:
         """Whether both accounts add up, for the file and for every area."""
         kept = self.stored + self.deleted + self.expired + self.outside_window
@@ -100,11 +108,6 @@ class Failure:
     what: str
     todo: str
     transient: bool
-
-    @classmethod
-    def of(cls, path: Path, error: PipelineError) -> Failure:
-        """From an error of ours."""
-        return cls(path, error.what, error.todo, isinstance(error, TransientError))
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,8 @@ def begin(settings: Settings, paths: Sequence[Path], *, since: date | None, unti
     sizes = tuple(path.stat().st_size for path in paths)
     run = Run(name, tuple(paths), sizes, since, until, strict, spread(sizes))
     _sweep(settings)
-    stored = {**asdict(run), "paths": [os.fsencode(path).decode("utf-8", "surrogateescape") for path in paths]}
-    text = json.dumps(stored, default=str, ensure_ascii=True)
+    # names that are no UTF-8 come back as they were: ASCII, with lone surrogates escaped
+    text = json.dumps(asdict(run), default=str, ensure_ascii=True)
     storage.write_bytes(folder(settings, name) / "run.json", text.encode("ascii"))
     return run
 
@@ -111,26 +111,36 @@ def spread(sizes: Sequence[int], most: int = MOST_TASKS) -> tuple[tuple[int, ...
     enough, many = max(2 * sum(sizes) // most, 1), -(-2 * len(sizes) // most)
     tasks: list[tuple[int, ...]] = []
     bundle: list[int] = []
+    total = 0
     for number, size in enumerate(sizes):
         if size >= enough:
             tasks.append((number,))
             continue
         bundle.append(number)
-        if len(bundle) >= many or sum(sizes[one] for one in bundle) >= enough:
+        total += size
+        if len(bundle) >= many or total >= enough:
             tasks.append(tuple(bundle))
-            bundle = []
+            bundle, total = [], 0
     return (*tasks, tuple(bundle)) if bundle else tuple(tasks)
 
 
-def read(settings: Settings, run: Run, path: Path, *, progress: Progress = silent) -> FileReport | Failure:
-    """Read one file of a run, and write down how far it is and what came of it."""
+def read(settings: Settings, run: Run, path: Path, *, progress: Progress = silent) -> FileReport:
+    """Read one file of a run, and write down how far it is and what came of it.
+
+    Raises:
+        PipelineError: as importing.read.
+    """
     with telling(settings, run.name, path) as tell:
 
         def both(share: float | None, message: str) -> None:
             tell(share)
             progress(share, message)
 
-        found = importing.attempt(settings, path, run.asked(settings), progress=both)
+        try:
+            found = importing.read(settings, path, run.asked(settings), progress=both)
+        except Exception as error:
+            _note(settings, run.name, path, importing.failure(path, error))
+            raise
         _note(settings, run.name, path, found)
     return found
 
@@ -180,10 +190,15 @@ def outcomes(settings: Settings, run: Run, offset: int = 0) -> tuple[list[Outcom
     except FileNotFoundError:
         return [], offset
     new = new[: new.rfind(b"\n") + 1]
-    return [_outcome(json.loads(line)) for line in new.splitlines()], offset + len(new)
+    return [found for line in new.splitlines() if (found := _outcome(line))], offset + len(new)
 
 
-def _outcome(row: dict[str, Any]) -> Outcome:
+def _outcome(line: bytes) -> Outcome | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        # cut by a kill or a full disk: what became of that file its extract says
+        return None
     path = Path(row["path"])
     failure = Failure(path, row["what"], row["todo"], row["transient"]) if row["status"] == "failed" else None
     return Outcome(path, row["status"], row["digest"], failure)
@@ -209,5 +224,5 @@ def _log(settings: Settings, name: str) -> Path:
 def _sweep(settings: Settings) -> None:
     """Remove the logs of old runs; their names are their times."""
     older = sorted(path for path in (settings.data / "imports").glob("*Z-*") if path.is_dir())
-    for path in older[: -KEPT or None]:
+    for path in older[:-KEPT]:
         shutil.rmtree(path, ignore_errors=True)

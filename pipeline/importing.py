@@ -84,25 +84,22 @@ def run(
         def share(within: float | None, message: str, done: int = done, size: int = size, path: Path = path) -> None:
             progress((done + (within or 0.0) * size) / total, f"{path.name}: {message}")
 
-        outcome = attempt(settings, path, wanted(settings, window, strict=strict), progress=share)
-        if isinstance(outcome, FileReport):
-            reports.append(outcome)
-        else:
-            failures.append(outcome)
+        try:
+            reports.append(read(settings, path, wanted(settings, window, strict=strict), progress=share))
+        except Exception as error:
+            # one bad file is no reason to leave the others unread
+            failures.append(failure(path, error))
         done += size
     return ImportReport(tuple(reports), tuple(failures), skipped)
 
 
-def attempt(settings: Settings, path: Path, asked: Wanted, *, progress: Progress = silent) -> FileReport | Failure:
-    """As `read`, with an error as a Failure: one bad file is no reason to leave the others unread."""
-    try:
-        return read(settings, path, asked, progress=progress)
-    except PipelineError as error:
-        return Failure.of(path, error)
-    except Exception as error:
-        logger.exception("import of %s", path)
-        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        return Failure(path, f"{path}: {said}", "this is a fault in geobeta; please report it with the log", False)
+def failure(path: Path, error: Exception) -> Failure:
+    """What is told of a file that could not be read; what is no error of ours is a fault in geobeta, and the log has all of it."""
+    if isinstance(error, PipelineError):
+        return Failure(path, error.what, error.todo, isinstance(error, TransientError))
+    logger.error("import of %s", path, exc_info=error)
+    said = f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return Failure(path, said, "this is a fault in geobeta; please report it with what the log says", False)
 
 
 def read(settings: Settings, path: Path, asked: Wanted, *, progress: Progress = silent) -> FileReport:
@@ -144,13 +141,13 @@ def _ledger_at(path: Path) -> Ledger:
     return Ledger(path)
 
 
-def _key(path: Path) -> Path:
+def absolute(path: Path) -> Path:
     """A file's name in the ledger: absolute, links as they are."""
     return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute leaves ".." in)
 
 
 def _held(settings: Settings, path: Path, asked: Wanted) -> Entry | None:
-    entry = _ledger(settings).get(_key(path))
+    entry = _ledger(settings).get(absolute(path))
     try:
         if entry is None or archive_ledger.stamp(path.stat()) != entry.file:
             return None
@@ -190,7 +187,7 @@ def _read(settings: Settings, path: Path, file: io.BufferedReader, asked: Wanted
             faults.point("import.published")
         assert now is not None
         manifest = (archive.folder(settings, digest) / "manifest.json").stat()
-        ledger.note(_key(path), Entry(archive_ledger.stamp(before), quick, sha256, archive_ledger.stamp(manifest), now))
+        ledger.note(absolute(path), Entry(archive_ledger.stamp(before), quick, sha256, archive_ledger.stamp(manifest), now))
         faults.point("import.noted")
     progress(1.0, status)
     return report(settings, path, digest, status)
