@@ -38,6 +38,8 @@ class Extract:
     stones: Tombstones
     #: What is kept; posts outside are counted, and say nothing of coverage. None: everything.
     window: Window | None = None
+    #: Whether the first reject or damage is an error.
+    strict: bool = False
     quarantine: Quarantine = field(init=False)
     deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
@@ -60,7 +62,7 @@ class Extract:
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.stones)
+        self.quarantine = Quarantine(self.stones, self.strict)
 
     def __enter__(self) -> Extract:
         self._writer = storage.parquet_writer(self.folder / "records.parquet", RECORDS)

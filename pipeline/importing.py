@@ -128,8 +128,14 @@ def is_held(settings: Settings, path: Path, asked: Wanted) -> bool:
 
 def held(settings: Settings, paths: Iterable[Path], asked: Wanted) -> dict[Path, str]:
     """Of many files those whose extract is there and serves, and its digest."""
-    found = ((path, _held(settings, path, asked)) for path in paths)
+    entries = _ledger(settings).entries()
+    found = ((path, _serving(settings, path, entries.get(str(absolute(path))), asked)) for path in paths)
     return {path: entry.digest for path, entry in found if entry is not None}
+
+
+def absolute(path: Path) -> Path:
+    """A file's name in the ledger and in messages between processes: absolute, links as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute leaves ".." in)
 
 
 def _ledger(settings: Settings) -> Ledger:
@@ -141,13 +147,12 @@ def _ledger_at(path: Path) -> Ledger:
     return Ledger(path)
 
 
-def absolute(path: Path) -> Path:
-    """A file's name in the ledger: absolute, links as they are."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute leaves ".." in)
-
-
 def _held(settings: Settings, path: Path, asked: Wanted) -> Entry | None:
-    entry = _ledger(settings).get(absolute(path))
+    return _serving(settings, path, _ledger(settings).get(absolute(path)), asked)
+
+
+def _serving(settings: Settings, path: Path, entry: Entry | None, asked: Wanted) -> Entry | None:
+    """The ledger's entry, if the file is as it was, and its extract is there and serves."""
     try:
         if entry is None or archive_ledger.stamp(path.stat()) != entry.file:
             return None
@@ -182,7 +187,10 @@ def _read(settings: Settings, path: Path, file: io.BufferedReader, asked: Wanted
         now = _holds(settings, digest)
         status = "held" if now is not None and asked.by(now) else "imported"
         if status == "imported":
-            _make(settings, path, file, sha256, _widened(ledger, digest, now, asked), progress)
+            try:
+                _make(settings, path, file, sha256, _widened(ledger, digest, now, asked), progress)
+            except ArchiveError as error:
+                raise ArchiveError(f"{path}: {error.what}", todo=error.todo) from error
             now = _holds(settings, digest)
             faults.point("import.published")
         assert now is not None
@@ -206,7 +214,7 @@ def _widened(ledger: Ledger, digest: str, now: Holds | None, asked: Wanted) -> W
 def _make(settings: Settings, path: Path, file: io.BufferedReader, sha256: str, asked: Wanted, progress: Progress) -> None:
     final = archive.folder(settings, sha256[:16])
     before = os.fstat(file.fileno())
-    with storage.publish_directory(final) as folder:
+    with storage.publish_directory(final, sweeping=_is_first(os.getpid(), final.parent)) as folder:
         with _extract(settings, folder, asked) as extract:
             size = before.st_size
             for _ in reading.read(file, extract):
@@ -231,8 +239,19 @@ def _make(settings: Settings, path: Path, file: io.BufferedReader, sha256: str, 
     archive.forget()
 
 
+_swept: set[tuple[int, Path]] = set()
+
+
+def _is_first(process: int, root: Path) -> bool:
+    """Whether this process publishes its first extract there: once is enough to sweep out what killed ones left."""
+    if (process, root) in _swept:
+        return False
+    _swept.add((process, root))
+    return True
+
+
 def _extract(settings: Settings, folder: Path, asked: Wanted) -> Extract:
-    return Extract(folder, settings.imports.batch_rows, asked.raw, tombstones.load(settings), window=asked.window)
+    return Extract(folder, settings.imports.batch_rows, asked.raw, tombstones.load(settings), window=asked.window, strict=asked.strict)
 
 
 def _see_unchanged(path: Path, before: os.stat_result) -> None:

@@ -7,7 +7,9 @@ from typing import BinaryIO
 
 from pipeline import documents, formats, named_days, streams
 from pipeline.documents import Broken
+from pipeline.errors import ArchiveError
 from pipeline.geotagged import Extract
+from pipeline.quarantine import STRICTLY
 from pipeline.streams import Damage
 
 
@@ -29,10 +31,16 @@ def read(file: BinaryIO, extract: Extract) -> Iterator[None]:
                 extract.asked(formats.searches(found.value))
                 for outcome in formats.parse(found.value):
                     extract.add(member.name, found, outcome)
+            if damages and extract.strict:
+                break
             if extract.full:
                 extract.flush()
                 yield
             elif extract.lines.total - seen >= 20_000:
                 seen = extract.lines.total
                 yield
+    if damages and extract.strict:
+        first = damages[0]
+        where = f"{first.member}, " if first.member else ""
+        raise ArchiveError(f"{where}byte {first.offset:,}: {first.reason} ({first.detail})", todo=STRICTLY)
     extract.damages = damages

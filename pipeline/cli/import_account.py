@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,30 +39,20 @@ LINES = {
 }
 #: Of more files there is one account of all in the terminal, and one of each in a file.
 FEW: Final = 20
+WRONG: Final = "THIS DOES NOT ADD UP: a fault in geobeta; please report it with this account"
 
 
 def account(file: FileReport) -> list[str]:
     """One file's account: each line of the text is a sum that adds up."""
     lines = {words: getattr(file.lines, name) for name, words in LINES.items()}
     said = [f"{file.path}: {file.status}", f"  {_sum(file.lines.total, 'line', lines)}"]
-    for what, counts_by in (("notices, by kind", file.notices), ("discarded, by reason", file.rejects)):
-        if counts_by:
-            said.append(f"  {what}: {', '.join(f'{count:,} {name}' for name, count in counts_by.items())}")
-    said += [f"  {line}" for line in _damages(file)]
+    said += [f"  {line}" for line in [*_by("notices, by kind", file.notices), *_discarded(file), *_damages(file)]]
     if file.skipped:
         said.append(f"  passed over unread, of other days by their names: {_number(file.skipped, 'member')}")
     for name, counts in file.areas.items():
         on = f"; on {_number(len(counts.days), 'day')}, {min(counts.days)} to {max(counts.days)}" if counts.days else ""
         said.append(f"  {name}: {_area(file.of_area(name))}{on}")
     return said + [f"  {line}" for line in _warnings(file)]
-
-
-def problems(file: FileReport) -> list[str]:
-    """What of a file's account somebody should look at: nothing of most."""
-    found = [*_damages(file), *_warnings(file)]
-    if file.rejects:
-        found.append("discarded, by reason: " + ", ".join(f"{count:,} {name}" for name, count in file.rejects.items()))
-    return [f"{file.path}: {line}" for line in found]
 
 
 def failed(failure: Failure) -> list[str]:
@@ -76,24 +66,31 @@ def whole(settings: Settings, report: ImportReport, full: Path | None) -> Iterat
     Args:
         settings: which areas to tell of.
         report: what became of the files.
-        full: where the account of each file can be read; None: nowhere.
+        full: where the account of each file can be read, if not here.
     """
     if len(report.files) <= FEW:
         for file in report.files:
             yield from account(file)
     yield from total(settings, report)
     if len(report.files) > FEW:
-        told = [line for file in report.files for line in problems(file)]
-        yield from told[:FEW]
-        if len(told) > FEW:
-            yield f"and {len(told) - FEW:,} more such lines"
-        yield f"each file's own account: {full or 'import that file again, which reads nothing'}"
+        yield from _listed([f"{file.path}: {line}" for file in report.files for line in [*_damages(file), *_discarded(file)]])
+        searches = sum(bool(file.searches) for file in report.files)
+        if searches:
+            yield f"WARNING: {searches:,} of these hold results of searches: a share counted from them speaks of those, not of the place"
+        if not report.accounted:
+            yield from _listed([str(file.path) for file in report.files if not file.accounted])
+            yield WRONG
+        yield f"the account of each file: {full}"
     for failure in report.failures[:FEW]:
         yield from failed(failure)
     if len(report.failures) > FEW:
         yield f"and {len(report.failures) - FEW:,} more files that were not read"
     if report.skipped:
         yield f"{_number(len(report.skipped), 'file')} not opened: of other days, by their names"
+
+
+def _listed(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= FEW else [*lines[:FEW], f"and {len(lines) - FEW:,} more such lines"]
 
 
 def total(settings: Settings, report: ImportReport) -> list[str]:
@@ -113,11 +110,21 @@ def next_step(report: ImportReport, today: date | None = None) -> str | None:
         return None
     if len(came) == 1:
         return f"luigi --module tasks Nightly --date {came[0]} --local-scheduler"
+    if (came[-1] - came[0]).days + 1 > len(came):
+        # nights over the days between would ask the X API for them
+        return f"python -m pipeline plan --offline --from {came[0]} --to {came[-1]} ({len(came):,} days, with gaps), then Nightly for each"
     today = today or datetime.now(UTC).date()
     # RangeDaily's own limits are 100 days back and 50 tasks
-    far = f"--days-back {max((today - came[0]).days + 2, 1)} --task-limit {(came[-1] - came[0]).days + 1}"
-    span = f"--start {came[0]} --stop {date.fromordinal(came[-1].toordinal() + 1)}"
-    return f"luigi --module tasks RangeDaily --of Nightly {span} {far} --local-scheduler"
+    far = f"--days-back {max((today - came[0]).days + 2, 1)} --task-limit {len(came)}"
+    return f"luigi --module tasks RangeDaily --of Nightly --start {came[0]} --stop {came[-1] + timedelta(days=1)} {far} --local-scheduler"
+
+
+def _by(what: str, counts: Mapping[str, int]) -> list[str]:
+    return [f"{what}: {', '.join(f'{count:,} {name}' for name, count in counts.items())}"] if counts else []
+
+
+def _discarded(file: FileReport) -> list[str]:
+    return _by("discarded, by reason", file.rejects)
 
 
 def _damages(file: FileReport) -> list[str]:
@@ -134,7 +141,7 @@ def _warnings(file: FileReport) -> Iterable[str]:
         that = "that search" if what == "search" else "those searches"
         yield f"WARNING: these are results of the {what} {named}: a share counted from them speaks of {that}, not of the place"
     if not file.accounted:
-        yield "THIS DOES NOT ADD UP: a fault in geobeta; please report it with this account"
+        yield WRONG
 
 
 def _area(parts: Mapping[str, int]) -> str:

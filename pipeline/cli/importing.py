@@ -49,9 +49,9 @@ def run(options: argparse.Namespace) -> int:
     settings = configured.read(need="areas")
     if options.since and options.until and options.until < options.since:
         raise SettingsError(f"got --since {options.since} and --until {options.until}", todo="give the earlier day as --since")
-    report, full = _imported(settings, options)
+    report = _imported(settings, options)
     out = console()
-    for line in import_account.whole(settings, report, full):
+    for line in import_account.whole(settings, report, _written(settings, report)):
         out.print(line, markup=False, soft_wrap=True)
     if step := import_account.next_step(report):
         print(f"to count what came: {step}", file=sys.stderr)
@@ -60,8 +60,8 @@ def run(options: argparse.Namespace) -> int:
     return DONE if report.accounted else FAILED
 
 
-def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportReport, Path | None]:
-    """Read what is not held yet, here or through Luigi; and where the account of each file was written, if anywhere."""
+def _imported(settings: Settings, options: argparse.Namespace) -> ImportReport:
+    """Read what is not held yet, here or through Luigi."""
     from pipeline import archive_files, days, importing, named_days
     from pipeline.cli.terminal import progress
     from pipeline.import_report import ImportReport
@@ -70,47 +70,61 @@ def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportRe
     found = list(archive_files.find(options.paths))
     paths = [path for path in found if not named_days.outside(str(path), window)]
     held = importing.held(settings, paths, importing.wanted(settings, window, strict=options.strict))
-    unread = list(dict.fromkeys(importing.absolute(path) for path in paths if path not in held))
+    unread = list({importing.absolute(path): path for path in paths if path not in held}.values())
+    few = options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE
     with progress("import") as told:
-        if options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE:
-            return importing.run(settings, options.paths, window=window, strict=options.strict, progress=told), None
-        outcomes, log = _through_luigi(settings, unread, options, told)
+        new = (_here if few else _through_luigi)(settings, unread, options, told)
         files, failures = [], []
         for number, path in enumerate(paths):
             told(None, f"the account: {number:,} of {len(paths):,} files")
             # a file that is given twice was held the second time
-            outcome = outcomes.pop(importing.absolute(path), None)
+            outcome = new.pop(importing.absolute(path), None)
             if outcome is not None and outcome.failure is not None:
                 failures.append(outcome.failure)
             elif digest := outcome.digest if outcome is not None else held.get(path):
                 held[path] = digest
                 files.append(importing.report(settings, path, digest, outcome.status if outcome is not None else "held"))
     skipped = tuple(path for path in found if named_days.outside(str(path), window))
-    return _written(ImportReport(tuple(files), tuple(failures), skipped), log)
+    return ImportReport(tuple(files), tuple(failures), skipped)
 
 
-def _through_luigi(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> tuple[dict[Path, Outcome], Path]:
-    """What became of each file, by its absolute path; and the folder in which the run wrote its log."""
-    from pipeline import import_runs
+def _here(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> dict[Path, Outcome]:
+    """What became of each file, by its absolute path: read in this process."""
+    from pipeline import days, importing
+    from pipeline.import_runs import Outcome
+
+    window = days.reach(options.since, options.until)
+    report = importing.run(settings, unread, window=window, strict=options.strict, progress=told)
+    new = [Outcome(importing.absolute(file.path), file.status, file.digest, None) for file in report.files]
+    new += [Outcome(importing.absolute(failure.path), "failed", None, failure) for failure in report.failures]
+    return {outcome.path: outcome for outcome in new}
+
+
+def _through_luigi(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> dict[Path, Outcome]:
+    """The same, read by several processes."""
+    from pipeline import import_runs, importing
     from pipeline.cli import import_luigi
 
-    asked = import_runs.begin(settings, unread, since=options.since, until=options.until, strict=options.strict)
+    asked = import_runs.begin(
+        settings, [importing.absolute(path) for path in unread], since=options.since, until=options.until, strict=options.strict
+    )
     where = import_luigi.scheduler()
     local = options.local_scheduler or not where.answers
     workers = min(options.workers or len(os.sched_getaffinity(0)), max(len(asked.tasks), 1))
-    how = where.in_words if not options.local_scheduler else "without luigid"
+    how = "without luigid" if options.local_scheduler else where.in_words
     print(f"{len(unread):,} files in {len(asked.tasks):,} tasks over {workers} processes, {how}", file=sys.stderr)
-    outcomes = import_luigi.run(settings, asked, workers=workers, local=local, progress=told)
-    return {outcome.path: outcome for outcome in outcomes}, import_runs.folder(settings, asked.name)
+    return {one.path: one for one in import_luigi.run(settings, asked, workers=workers, local=local, progress=told)}
 
 
-def _written(report: ImportReport, folder: Path) -> tuple[ImportReport, Path]:
-    """The account of each file in a file beside the run's log."""
+def _written(settings: Settings, report: ImportReport) -> Path | None:
+    """Where the account of each file was written: only where there are too many for the terminal."""
     from pipeline import storage
     from pipeline.cli import import_account
 
+    if len(report.files) <= import_account.FEW:
+        return None
     lines = [line for file in report.files for line in import_account.account(file)]
     lines += [line for failure in report.failures for line in import_account.failed(failure)]
-    path = folder / "account.txt"
+    path = settings.data / "imports" / "account.txt"
     storage.write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
-    return report, path
+    return path
