@@ -73,6 +73,7 @@ def run(
     Raises:
         ArchiveError: a path is not there; nothing is imported then.
     """
+    tidy(settings)
     found = list(archive_files.find(paths))
     skipped = tuple(path for path in found if named_days.outside(str(path), window))
     found = [path for path in found if not named_days.outside(str(path), window)]
@@ -131,6 +132,11 @@ def held(settings: Settings, paths: Iterable[Path], asked: Wanted) -> dict[Path,
     entries = _ledger(settings).entries()
     found = ((path, _serving(settings, path, entries.get(str(absolute(path))), asked)) for path in paths)
     return {path: entry.digest for path, entry in found if entry is not None}
+
+
+def tidy(settings: Settings) -> None:
+    """Keep the ledger small; to be called once a command."""
+    _ledger(settings).compact()
 
 
 def absolute(path: Path) -> Path:
@@ -206,7 +212,7 @@ def _widened(ledger: Ledger, digest: str, now: Holds | None, asked: Wanted) -> W
     window = asked.window if now is None else days.hull(now.window, asked.window)
     was_asked, earlier = ledger.asked(digest)
     window = days.hull(earlier, window) if was_asked else window
-    if window != asked.window:
+    if now is not None or was_asked:
         ledger.ask(digest, window)
     return Wanted(asked.raw, window, asked.strict)
 
