@@ -21,7 +21,7 @@ def opened(paths: Iterable[Path]) -> Iterator[set[Path]]:
     assert descriptor >= 0, os.strerror(ctypes.get_errno())
     try:
         watched = {libc.inotify_add_watch(descriptor, os.fsencode(path), IN_OPEN): path for path in paths}
-        assert min(watched) > 0, os.strerror(ctypes.get_errno())
+        assert min(watched, default=1) > 0, os.strerror(ctypes.get_errno())
         found: set[Path] = set()
         yield found
         with contextlib.suppress(BlockingIOError):
