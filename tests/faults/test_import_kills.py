@@ -110,7 +110,7 @@ def test_killed_and_imported_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No file is opened that an earlier attempt has finished; the extracts, and the tables after a night, are those of an undisturbed one."""
+    """No file is opened that is finished; the extracts, and the tables after a night, are those of an undisturbed import."""
     settings = settings_of(installation, monkeypatch)
     monkeypatch.setenv("GEOBETA_KILL_GROUP", "1")
     for number, (point, count) in enumerate(kills):
