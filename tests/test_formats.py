@@ -337,7 +337,7 @@ def test_flattened_places_need_no_includes() -> None:
 
 def test_pages_give_one_outcome_a_post() -> None:
     """A spoiled post does not take its page with it."""
-    page = make_page(make_post(), make_post(sequence=1, id=...), make_post(sequence=2), places=[make_place(), {"no": "id"}])
+    page = make_page(make_post(), make_post(sequence=1, id=...), make_post(sequence=2), places=[make_place(), {"no": "id"}, {"id": [1]}])
     kinds = [type(outcome) for outcome in formats.parse(page)]
     assert kinds == [Record, Reject, Record]
 

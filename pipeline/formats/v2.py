@@ -90,7 +90,9 @@ def _page(page: Mapping[str, Any]) -> Iterator[Outcome]:
         return
     includes = table_of(page.get("includes"))
     listed = includes.get("places")
-    places = {place["id"]: place for place in listed if isinstance(place, dict) and "id" in place} if isinstance(listed, list) else {}
+    known = [place for place in listed if isinstance(place, dict)] if isinstance(listed, list) else []
+    # by the id as text alone: a list or an object is no key of a dictionary
+    places = {place["id"]: place for place in known if isinstance(place.get("id"), str)}
     for item in data if isinstance(data, list) else [data]:
         yield _one(item, places)
 
