@@ -158,6 +158,7 @@ def test_a_bad_value_rejects_a_v2_post(change: dict[str, Any], wanted: str) -> N
 def test_other_things_are_rejected_as_unknown() -> None:
     """A document of no known shape is one reject that names its keys."""
     assert only({"colour": "red"}) == Reject("unknown_shape", "colour")
+    assert only({"\ud83d": "red"}) == only({"data": {"\ud83d": "red"}}) == Reject("unknown_shape", "\\ud83d")
     assert reason(5) == reason("text") == reason(None) == "unknown_shape"
     assert reason({"data": ["a"]}) == "unknown_shape"
     assert reason({"id": "1", "key": 1, "value": {"properties": {"text": "x"}}}) == "no_document"
@@ -222,6 +223,13 @@ def test_any_other_time_is_rejected(spelled: str) -> None:
     """Or read as some time: never a crash."""
     outcome = only(make_tweet(created_at=spelled))
     assert isinstance(outcome, Record) or outcome.reason == "bad_time"
+
+
+def test_an_author_is_a_text_or_a_whole_number() -> None:
+    """A number that went through JavaScript has lost digits: it would make one author of several."""
+    for author, wanted in ((7, "7"), ("7", "7"), (7.0, None), (True, None), ([7], None), ("", None), (0, None)):
+        assert record(make_tweet(user={"id": author})).author_id == wanted
+        assert record(make_page(make_post(author_id=author))).author_id == wanted
 
 
 # texts ---------------------------------------------------------------------------------------------------------------

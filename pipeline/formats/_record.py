@@ -123,6 +123,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def keys_shown(document: Mapping[str, Any]) -> str:
+    """The first keys of something that nobody knows, for a Reject's detail; half a surrogate pair, which no file can hold, is escaped."""
+    return ", ".join(sorted(map(str, document))[:5]).encode("utf-8", "backslashreplace").decode()
+
+
 def tweet_id(item: Mapping[str, Any]) -> int:
     """The id of a tweet: `id_str` before `id`, because archives that went through JavaScript have rounded numbers."""
     value = item.get("id_str")
@@ -146,9 +151,15 @@ def whole_id(value: object) -> int:
     return value
 
 
+def author_id(*candidates: object) -> str | None:
+    """The source's id of an author, of the first candidate that says something; None for a float too: it has lost digits."""
+    value = next((candidate for candidate in candidates if candidate), None)
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+
+
 def versions(own: int, history: object) -> tuple[int, int]:
     """(first id of the edit history, id of this version); without a history both are the tweet's own id."""
-    if history is None or history == []:
+    if not history:
         return own, own
     if not isinstance(history, list):
         raise Bad("bad_id", shown(history))
