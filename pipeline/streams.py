@@ -123,7 +123,7 @@ def _peel(name: str, stream: IO[bytes], damages: list[Damage], depth: int) -> It
 def _tar(name: str, stream: IO[bytes], damages: list[Damage], depth: int) -> Iterator[Member]:
     position = 0
     try:
-        # names in other encodings than UTF-8 are shown with \\x.. for what cannot be read: no file could hold half a character
+        # names in other encodings than UTF-8 are shown with \x.. for what cannot be read: no file could hold half a character
         with tarfile.open(fileobj=stream, mode="r|", errors="backslashreplace") as tar:
             for entry in tar:
                 position = entry.offset
