@@ -119,7 +119,11 @@ def rejecting(make: Callable[..., Record], item: Mapping[str, Any], *others: obj
 
 def shown(value: object) -> str:
     """A value at fault, cut short, for a Reject's detail."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        # lists in lists, just so deep that they could still be parsed
+        text = type(value).__name__
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -349,12 +353,19 @@ def table(records: Iterable[Record], *, raw: bool = False) -> pa.Table:
     columns = []
     for column in RECORDS:
         if column.name == "raw":
-            # ASCII escapes keep even lone surrogates as they were
-            values: list[Any] = [json.dumps(row.item, separators=(",", ":")) if raw else None for row in rows]
+            values: list[Any] = [_raw(row.item) if raw else None for row in rows]
         else:
             values = [getattr(row, column.name) for row in rows]
         columns.append(_array(values, column.type))
     return pa.Table.from_arrays(columns, schema=RECORDS)
+
+
+def _raw(item: object) -> str | None:
+    try:
+        # ASCII escapes keep even lone surrogates as they were
+        return json.dumps(item, separators=(",", ":"))
+    except RecursionError:
+        return None
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
