@@ -230,7 +230,8 @@ def test_nesting_that_can_just_be_parsed_stops_nothing(make_settings: Callable[.
     """How deep Python can follow depends on who calls whom: such a line is a record or a reject, and the next one is read."""
     settings = make_settings(studies="", settings="[import]\nkeep_raw = true\n", database=False)
     lines = [json.dumps(posts.make_tweet(sequence=n, **{place: "@@"})) for n in range(130)]
-    deep = [line.replace('"@@"', "[" * (870 + n) + "]" * (870 + n)) for n, line in enumerate(lines)]
+    # in lists, so that whoever judges a field stands deeper than whoever parsed it
+    deep = ["[" * 6 + line.replace('"@@"', "[" * (850 + n) + "]" * (850 + n)) + "]" * 6 for n, line in enumerate(lines)]
     path = settings.data.parent / "deep"
     path.write_bytes(posts.lines(*deep, posts.make_tweet(sequence=1000)))
     (report,) = importing.run(settings, [path]).files
