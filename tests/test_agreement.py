@@ -225,20 +225,6 @@ def test_they_agree_on_hundreds_of_turned_made_up_lines(settings: Settings) -> N
     compare_turned(settings, made_up_lines.plain_lines(200), 400, 2, "made-up lines, bytes turned")
 
 
-@pytest.mark.parametrize("place", ["coordinates", "text", "id_str", "created_at", "place", "unknown"])
-def test_nesting_that_can_just_be_parsed_stops_nothing(make_settings: Callable[..., Settings], place: str) -> None:
-    """How deep Python can follow depends on who calls whom: such a line is a record or a reject, and the next one is read."""
-    settings = make_settings(studies="", settings="[import]\nkeep_raw = true\n", database=False)
-    lines = [json.dumps(posts.make_tweet(sequence=n, **{place: "@@"})) for n in range(130)]
-    # in lists, so that whoever judges a field stands deeper than whoever parsed it
-    deep = ["[" * 6 + line.replace('"@@"', "[" * (850 + n) + "]" * (850 + n)) + "]" * 6 for n, line in enumerate(lines)]
-    path = settings.data.parent / "deep"
-    path.write_bytes(posts.lines(*deep, posts.make_tweet(sequence=1000)))
-    (report,) = importing.run(settings, [path]).files
-    assert report.accounted
-    assert (report.records, report.last) == (131, posts.NOON)
-
-
 # real files ----------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import formats
+from pipeline import documents, formats
 from pipeline.formats import Notice, Record, Reject
 from pipeline.schema import RECORDS
 from tests import posts
@@ -170,6 +171,18 @@ def test_wrappers_in_wrappers_end_somewhere() -> None:
     for _ in range(500):
         deep = [deep]
     assert reason(deep) == "unknown_shape"
+
+
+def test_nesting_that_can_just_be_parsed_is_a_reject_like_any_other() -> None:
+    """How deep Python can follow depends on who calls whom: what has been parsed may be too deep to be shown."""
+    line = json.dumps(make_tweet(coordinates="@@"))
+    for depth in range(600, 1100):
+        try:
+            document = documents.parse_json(line.replace('"@@"', "[" * depth + "]" * depth))
+        except ValueError:
+            break
+        assert reason(document) == "bad_point"
+    assert depth < 1000
 
 
 def test_an_edit_keeps_the_first_id_and_the_first_time() -> None:
