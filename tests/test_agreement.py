@@ -17,6 +17,7 @@ import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,16 @@ def whole(text: Any) -> Any:
         return text
     joined = re.sub("[\ud800-\udbff][\udc00-\udfff]", lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
     return re.sub("[\ud800-\udfff]", "\ufffd", joined)
+
+
+def minutes_of(packed: dict[str, str]) -> set[datetime]:
+    """The minutes that a manifest has a bit for: 1,440 a UTC day, in hexadecimal, the first one first."""
+    return {
+        datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(minutes=minute)
+        for day, bits in packed.items()
+        for minute, bit in enumerate(f"{int(bits, 16):01440b}")
+        if bit == "1"
+    }
 
 
 def located(record: dict[str, Any]) -> bool:
@@ -93,8 +104,8 @@ def agree(settings: Settings, content: bytes) -> Reading:
     assert report.rejects == Counter(found.value for found in plain.found if found.what == "reject")
     moments = [record["created_at"] for record in records]
     assert (report.first, report.last) == (min(moments, default=None), max(moments, default=None))
-    alive = {int(moment.timestamp()) // 60 for moment in [*moments, *(moment for _, moment in notices if moment is not None)]}
-    assert minutes == archive.pack_minutes(alive)
+    alive = {moment.replace(second=0, microsecond=0) for moment in [*moments, *(moment for _, moment in notices if moment is not None)]}
+    assert minutes_of(minutes) == alive
     _rejects_agree(rejects, plain)
     _documents_agree(content, plain)
     return plain
