@@ -128,7 +128,8 @@ def _peel(name: str, stream: IO[bytes], damages: list[Damage], depth: int, skip:
 def _tar(name: str, stream: IO[bytes], damages: list[Damage], depth: int, skip: Skip) -> Iterator[Member]:
     position = 0
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
+        # names in other encodings than UTF-8 are shown with \x.. for what cannot be read: no file could hold half a character
+        with tarfile.open(fileobj=stream, mode="r|", errors="backslashreplace") as tar:
             for entry in tar:
                 position = entry.offset
                 if not entry.isfile() or (skip is not None and skip(entry.name)):
