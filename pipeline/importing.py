@@ -23,7 +23,7 @@ from pipeline.sources import archive
 from pipeline.streams import Damage
 
 #: Version of what an extract holds of a file; raise it when formats/, documents.py or this file change the output.
-CODE_VERSION: Final = 2
+CODE_VERSION: Final = 3
 LOCK_WAIT_SECONDS: Final = 3600.0
 
 
