@@ -101,6 +101,12 @@ OTHER_LINES = [
 
 SAMPLES: dict[str, Any] = posts.shapes() | posts.notices()
 SAMPLES["edit"] = posts.make_page(posts.make_post(edit_history_tweet_ids=[str(posts.snowflake()), str(posts.snowflake(sequence=9))]))
+SAMPLES["v1 both texts"] = make_tweet(text="cut…", full_text="cut no more")
+SAMPLES["v1 three texts"] = make_tweet(text="cut…", extended_tweet={"full_text": "cut less…"}, note_tweet={"text": "cut no more"})
+SAMPLES["v1 old point"] = make_tweet(coordinates=None, place=None, lang="")
+SAMPLES["v1 antimeridian"] = make_tweet(coordinates=None, geo=None, place={"id": "1", "bounding_box": posts.ring(177, -19, -178, -16)})
+SAMPLES["v1 edit"] = make_tweet(sequence=9, edit_history={"edit_tweet_ids": [str(posts.snowflake(sequence=9)), str(posts.snowflake())]})
+SAMPLES["two keys"] = {"delete": {"status": {"id": 1, "id_str": "1", "user_id": 7}, "timestamp_ms": "1793815200123"}, "other": 1}
 SAMPLES["retweet"] = make_tweet(text="RT @a: b", retweeted_status=make_tweet(text="b"), is_quote_status=True, coordinates=None, geo=None)
 SAMPLES["nowhere"] = make_tweet(coordinates=None, geo=None, place=None)
 SAMPLES["old"] = make_tweet(id=20, id_str="20", created_at="Tue Mar 21 20:50:14 +0000 2006", place=None)
@@ -116,9 +122,7 @@ def paths(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 #: Kinds of which a file may have nothing else, as most files do: what a reader takes many at a time it must take alone, too.
 FAMILIES = [sorted(SAMPLES)] * 2
-FAMILIES += [
-    [name for name in sorted(SAMPLES) if name.startswith("v1 ")] + ["retweet", "nowhere", "old", "quoted", "delete", "limit"]
-]
+FAMILIES += [[name for name in sorted(SAMPLES) if name.startswith("v1 ")] + ["retweet", "nowhere", "old", "quoted", "delete", "limit"]]
 FAMILIES += [[name for name in sorted(SAMPLES) if name.startswith("v2 ")] + ["edit", "page of several", "empty_page"]]
 PATHS = {name: paths(sample) for name, sample in SAMPLES.items()}
 
