@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
-from pipeline import embedded, faults, migrations
-from pipeline.copying import Rows, replace_rows
+from pipeline import embedded, faults, merging, migrations
+from pipeline.copying import Rows
 from pipeline.errors import DatabaseUnavailable, LoadMismatch, PermanentError, PipelineError, SettingsError
 from pipeline.settings import Settings
 
@@ -329,7 +329,7 @@ def replace_partition(
         return Loaded(False, before, before)
     check(before)
     digest = hashlib.sha256()
-    rows = [replace_rows(connection, each, digest if each.digested else None) for each in content]
+    rows = [merging.replace_rows(connection, each, digest if each.digested else None) for each in content]
     faults.point("load.before_marker")
     written = Marker(new.revision, rows[0] if rows else 0, digest.hexdigest()[:16], new.inputs, new.synthetic, new.run_id)
     write_marker(connection, key, written)
