@@ -48,7 +48,9 @@ def put(settings: Settings, some: list[dict[str, object]], **options: bool) -> t
     with database.transaction(settings) as connection:
         number = merging.replace_rows(connection, rows(some, **options))
     with database.transaction(settings) as connection:
-        found = connection.execute(sa.text("select tweets::text, ctid::text, xmin::text from tweets where area = 'mexico-city' order by tweet_id"))
+        found = connection.execute(
+            sa.text("select tweets::text, ctid::text, xmin::text from tweets where area = 'mexico-city' order by tweet_id")
+        )
         return number, [tuple(row) for row in found]
 
 
