@@ -7,6 +7,7 @@ without Unicode folding find the same ones.
 from __future__ import annotations
 
 import random
+import re
 from typing import Final
 
 _SYLLABLES: Final = ("ta", "ri", "mo", "se", "lu", "na", "ko", "per", "vi", "da", "lo", "me", "qui", "tor", "bu", "jan", "fe", "sol", "mi")
@@ -41,7 +42,9 @@ WEIGHTS: Final = [1 / (rank + 8) for rank in range(len(WORDS))]
 
 
 def _sought(first: int) -> tuple[str, ...]:
-    plain = [word for word in WORDS[first:] if word.isalpha() and word.isascii() and 5 <= len(word) <= 9]
+    # to an engine that knows ASCII only a word also ends where an accented letter follows
+    parts = {part for word in WORDS if "\\" in word for part in re.split(r"(?:\\u[0-9a-f]{4})+", word)}
+    plain = [word for word in WORDS[first:] if word.isalpha() and 5 <= len(word) <= 9 and word not in parts]
     return tuple(plain[::7][:20])
 
 

@@ -1,0 +1,124 @@
+"""Competitors in turns, each a process of its own: CPU seconds (user and system, start-up and children included), wall, peak memory.
+
+The median of the rounds counts. What matters are ratios: a busy machine slows all of them, and they take turns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.performance.generate import BENCH, ROOT
+
+VARIANTS: Final = Path(__file__).parent / "variants"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to do the task.
+
+    Attributes:
+        name: in the table.
+        command: what is run; `{out}` stands for a fresh folder.
+        prepare: is given that folder before, unmeasured.
+        environ: besides this process's.
+    """
+
+    name: str
+    command: Sequence[str]
+    prepare: Callable[[Path], object] | None = None
+    environ: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run took (seconds, megabytes), and what it printed last."""
+
+    cpu: float
+    wall: float
+    peak: float
+    said: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a way took: medians of its runs."""
+
+    cpu: float
+    wall: float
+    peak: float
+    said: Any
+
+
+def measure(ways: Sequence[Way], rounds: int, told: Callable[[str], None] = lambda line: None) -> dict[str, Taken]:
+    """Run all in turns; by name.
+
+    Raises:
+        RuntimeError: one of them failed, or said something else in another round.
+    """
+    runs: dict[str, list[Run]] = {way.name: [] for way in ways}
+    for number in range(rounds):
+        for way in ways:
+            found = run(way)
+            runs[way.name].append(found)
+            told(f"round {number + 1}: {way.name}: {found.cpu:.2f} s of CPU, {found.wall:.2f} s, {found.peak:.0f} MB {found.said}")
+    return {name: _median(name, found) for name, found in runs.items()}
+
+
+def run(way: Way) -> Run:
+    """Run one once."""
+    BENCH.mkdir(exist_ok=True)
+    out = Path(tempfile.mkdtemp(prefix="out-", dir=BENCH))
+    try:
+        if way.prepare is not None:
+            way.prepare(out)
+        return _measured(way, out)
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def _measured(way: Way, out: Path) -> Run:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **(way.environ or {})}
+    command = [part.replace("{out}", str(out)) for part in way.command]
+    with open(out / "said", "w+b") as said, open(out / "errors", "w+b") as errors:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=said, stderr=errors, env=environ, cwd=ROOT)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        errors.seek(0)
+        lines = said.read().decode().splitlines()
+        if process.returncode:
+            raise RuntimeError(f"{way.name} ended with {process.returncode}: {errors.read()[-2000:].decode(errors='replace')}")
+    return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, json.loads(lines[-1]) if lines else None)
+
+
+def _median(name: str, runs: Sequence[Run]) -> Taken:
+    if any(run.said != runs[0].said for run in runs):
+        raise RuntimeError(f"{name} said {runs[0].said} and then {[run.said for run in runs[1:]]}")
+    cpu, wall, peak = (statistics.median(getattr(run, what) for run in runs) for what in ("cpu", "wall", "peak"))
+    return Taken(cpu, wall, peak, runs[0].said)
+
+
+def script(name: str, python: Path | str | None = None) -> list[str]:
+    """A command that runs a variant by the Python of its venv (None: this one)."""
+    return [str(python or sys.executable), str(VARIANTS / f"{name}.py")]
+
+
+def warm(*files: Path) -> None:
+    """Read the files once, so that nobody is the first to wait for the disk."""
+    for file in files:
+        with open(file, "rb") as content:
+            while content.read(2**22):
+                pass
