@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from benchmarks.page import replaced
-from benchmarks.performance import archives, venvs
+from benchmarks.performance import archives, many, nothing, venvs
 from benchmarks.performance.generate import ROOT
 from benchmarks.performance.goals import HEAD, Bench, Goal
 
@@ -25,6 +25,10 @@ POINTS: dict[str, tuple[int, Callable[[Bench], Iterator[str | Goal]]]] = {
     "geo": (1, archives.geo),
     "stream": (2, archives.stream),
     "pages": (2, archives.pages),
+    "files": (3, many.files),
+    "selection": (4, many.selection),
+    "memory": (5, many.memory),
+    "nothing": (7, nothing.figures),
 }
 OURS = ("pyarrow", "msgspec", "isal", "numpy", "pandas", "luigi", "sqlalchemy")
 

@@ -13,6 +13,8 @@ from benchmarks.performance.side_by_side import Taken, Way, script
 
 FLOOR = "floor"
 OURS, ALONE = "geobeta, cleaned and counted", "geobeta, the import alone"
+#: Half a minute and more each.
+SLOW = ("json.loads + pandas", "twarc-csv")
 LINES = {
     "DuckDB": ("duckdb_lines", "engines"),
     "polars": ("polars_lines", "engines"),
@@ -38,7 +40,7 @@ def compared(bench: Bench, name: str, variants: Mapping[str, tuple[str, str]]) -
     asked = str(question(archive.parent))
     yield about(name, bench)
     ways = [Way(label, [*script("ours"), what, str(archive), "{out}", asked]) for label, what in ((OURS, "all"), (ALONE, "import"))]
-    for found in bench.competitors({FLOOR: ("floor", "engines"), **variants}, str(archive), "{out}", asked):
+    for found in bench.competitors({FLOOR: ("floor", "engines"), **variants}, str(archive), "{out}", asked, slow=SLOW):
         if isinstance(found, str):
             yield found
         else:

@@ -74,7 +74,9 @@ def parts(name: str, number: int, scale: float = 1.0) -> list[Path]:
         with gzip.open(whole, "rt", encoding="ascii", newline="") as lines:
             size = -(-round(ARCHIVES[name].posts * scale) // number)
             for part in range(number):
-                write(unfinished / f"part-{part}.json.gz", (line for _, line in zip(range(size), lines, strict=False)), 6)
+                write(
+                    unfinished / f"part-{part}.json.gz", (line for _, line in zip(range(size), lines, strict=False)), ARCHIVES[name].level
+                )
         unfinished.rename(folder)
     return sorted(folder.iterdir())
 

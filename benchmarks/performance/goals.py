@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.performance import generate, venvs
@@ -56,11 +56,11 @@ class Bench:
     rounds: int = 3
     told: Callable[[str], None] = field(default=lambda line: None)
 
-    def competitors(self, variants: Mapping[str, tuple[str, str]], *arguments: str) -> Iterator[Way | str]:
-        """Ways by name of (variant, environment); a line that says so where an environment cannot be made."""
+    def competitors(self, variants: Mapping[str, tuple[str, str]], *arguments: str, slow: Collection[str] = ()) -> Iterator[Way | str]:
+        """Ways by name of (variant, environment); a line that says so where an environment cannot be made. The slow ones run once."""
         for name, (variant, environment) in variants.items():
             try:
-                yield Way(name, [*script(variant, venvs.python(environment)), *arguments])
+                yield Way(name, [*script(variant, venvs.python(environment)), *arguments], once=name in slow)
             except venvs.Missing as error:
                 yield f"{name} is not measured: {error}"
 

@@ -31,28 +31,20 @@ class Way:
         name: in the table.
         command: what is run; `{out}` stands for a fresh folder.
         prepare: is given that folder before, unmeasured.
-        environ: besides this process's.
+        environ: besides this process's, `{out}` as in the command.
+        once: too slow for more than one round.
     """
 
     name: str
     command: Sequence[str]
     prepare: Callable[[Path], object] | None = None
     environ: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one run took (seconds, megabytes), and what it printed last."""
-
-    cpu: float
-    wall: float
-    peak: float
-    said: Any
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a way took: medians of its runs."""
+    """What a run took (seconds; megabytes of its largest process), or all runs of a way in the median; and what it printed last."""
 
     cpu: float
     wall: float
@@ -66,16 +58,18 @@ def measure(ways: Sequence[Way], rounds: int, told: Callable[[str], None] = lamb
     Raises:
         RuntimeError: one of them failed, or said something else in another round.
     """
-    runs: dict[str, list[Run]] = {way.name: [] for way in ways}
+    runs: dict[str, list[Taken]] = {way.name: [] for way in ways}
     for number in range(rounds):
         for way in ways:
+            if way.once and number:
+                continue
             found = run(way)
             runs[way.name].append(found)
             told(f"round {number + 1}: {way.name}: {found.cpu:.2f} s of CPU, {found.wall:.2f} s, {found.peak:.0f} MB {found.said}")
     return {name: _median(name, found) for name, found in runs.items()}
 
 
-def run(way: Way) -> Run:
+def run(way: Way) -> Taken:
     """Run one once."""
     BENCH.mkdir(exist_ok=True)
     out = Path(tempfile.mkdtemp(prefix="out-", dir=BENCH))
@@ -87,8 +81,9 @@ def run(way: Way) -> Run:
         shutil.rmtree(out, ignore_errors=True)
 
 
-def _measured(way: Way, out: Path) -> Run:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), **(way.environ or {})}
+def _measured(way: Way, out: Path) -> Taken:
+    given = {name: value.replace("{out}", str(out)) for name, value in (way.environ or {}).items()}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **given}
     command = [part.replace("{out}", str(out)) for part in way.command]
     with open(out / "said", "w+b") as said, open(out / "errors", "w+b") as errors:
         started = time.perf_counter()
@@ -101,10 +96,11 @@ def _measured(way: Way, out: Path) -> Run:
         lines = said.read().decode().splitlines()
         if process.returncode:
             raise RuntimeError(f"{way.name} ended with {process.returncode}: {errors.read()[-2000:].decode(errors='replace')}")
-    return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, json.loads(lines[-1]) if lines else None)
+    said_last = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None
+    return Taken(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, said_last)
 
 
-def _median(name: str, runs: Sequence[Run]) -> Taken:
+def _median(name: str, runs: Sequence[Taken]) -> Taken:
     if any(run.said != runs[0].said for run in runs):
         raise RuntimeError(f"{name} said {runs[0].said} and then {[run.said for run in runs[1:]]}")
     cpu, wall, peak = (statistics.median(getattr(run, what) for run in runs) for what in ("cpu", "wall", "peak"))

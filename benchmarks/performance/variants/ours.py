@@ -10,17 +10,23 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 
-def configure(out: Path, question: dict[str, object]) -> None:
+def read(question: Path) -> dict[str, Any]:
+    """The question of a file."""
+    content: dict[str, Any] = json.loads(question.read_text(encoding="utf-8"))
+    return content
+
+
+def configure(out: Path, question: dict[str, Any]) -> None:
     """The question as a user writes it: an area, a study."""
     config = out / "config"
     config.mkdir(exist_ok=True)
-    box = ",".join(map(str, question["box"]))  # type: ignore[call-overload]
+    box = ",".join(map(str, question["box"]))
     evidence = json.dumps(question["evidence"])
     name = question["name"]
     area = f'[{name}]\nbox = "{box}"\ntimezone = "{question["timezone"]}"\nsource = "archive"\nevidence = {evidence}\n'
@@ -28,7 +34,6 @@ def configure(out: Path, question: dict[str, object]) -> None:
     words = f"match = {{ words = {json.dumps(question['words'])} }}"
     (config / "studies.toml").write_text(f'[{name}]\nquestion = "?"\narea = "{name}"\nstart = 2019-03-01\n{words}\n', encoding="utf-8")
     (config / "settings.toml").write_text("", encoding="utf-8")
-    os.environ |= {"GEOBETA_CONFIG": str(config), "GEOBETA_DATA": str(out / "var"), "GEOBETA_AUTHOR_KEY": "a key for benchmarks only"}
 
 
 def select(settings: Settings, name: str) -> tuple[int, int]:
@@ -47,8 +52,9 @@ def select(settings: Settings, name: str) -> tuple[int, int]:
 def main() -> None:
     """Do what is asked."""
     what, path, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-    question = json.loads(Path(sys.argv[4]).read_text(encoding="utf-8"))
+    question = read(Path(sys.argv[4]))
     configure(out, question)
+    os.environ |= {"GEOBETA_CONFIG": f"{out}/config", "GEOBETA_DATA": f"{out}/var", "GEOBETA_AUTHOR_KEY": "a key for benchmarks only"}
     from pipeline import settings as settings_
 
     found = settings_.read()
