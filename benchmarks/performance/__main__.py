@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from benchmarks.page import replaced
-from benchmarks.performance import archives, many, nothing, venvs
+from benchmarks.performance import archives, loading, many, nothing, venvs
 from benchmarks.performance.generate import ROOT
 from benchmarks.performance.goals import HEAD, Bench, Goal
 
@@ -28,6 +28,7 @@ POINTS: dict[str, tuple[int, Callable[[Bench], Iterator[str | Goal]]]] = {
     "files": (3, many.files),
     "selection": (4, many.selection),
     "memory": (5, many.memory),
+    "loading": (6, loading.figures),
     "nothing": (7, nothing.figures),
 }
 OURS = ("pyarrow", "msgspec", "isal", "numpy", "pandas", "luigi", "sqlalchemy")

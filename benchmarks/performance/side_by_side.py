@@ -44,7 +44,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a run took (seconds; megabytes of its largest process), or all runs of a way in the median; and what it printed last."""
+    """What a run took (seconds; megabytes of its largest process), or all runs of a way in the median; and what it printed last.
+
+    Of that `work` is CPU seconds too, without the start of the process, where it tells.
+    """
 
     cpu: float
     wall: float
@@ -101,10 +104,12 @@ def _measured(way: Way, out: Path) -> Taken:
 
 
 def _median(name: str, runs: Sequence[Taken]) -> Taken:
-    if any(run.said != runs[0].said for run in runs):
-        raise RuntimeError(f"{name} said {runs[0].said} and then {[run.said for run in runs[1:]]}")
+    said = [{key: value for key, value in (run.said or {}).items() if key != "work"} for run in runs]
+    if any(other != said[0] for other in said):
+        raise RuntimeError(f"{name} said other things in other rounds: {said}")
     cpu, wall, peak = (statistics.median(getattr(run, what) for run in runs) for what in ("cpu", "wall", "peak"))
-    return Taken(cpu, wall, peak, runs[0].said)
+    work = {"work": statistics.median(run.said["work"] for run in runs)} if "work" in (runs[0].said or {}) else {}
+    return Taken(cpu, wall, peak, {**said[0], **work})
 
 
 def script(name: str, python: Path | str | None = None) -> list[str]:
