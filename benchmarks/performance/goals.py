@@ -19,6 +19,7 @@ class Goal:
         measured: None where it could not be.
         at_most: whether the smaller is the better.
         unit: after the numbers.
+        takes: what it would take, where it is not reached.
     """
 
     what: str
@@ -26,6 +27,7 @@ class Goal:
     measured: float | None
     at_most: bool = True
     unit: str = "×"
+    takes: str = ""
 
     @property
     def met(self) -> bool:
@@ -34,9 +36,10 @@ class Goal:
 
     def row(self) -> str:
         """A row of the table of goals."""
-        measured = "not measured" if self.measured is None else f"{self.measured:.4g} {self.unit}"
+        measured = "not measured" if self.measured is None else f"{self.measured:.3g} {self.unit}"
         side = "at most" if self.at_most else "at least"
-        return f"| {self.what} | {side} {self.wanted:g} {self.unit} | {measured} | {'met' if self.met else '**not met**'} |"
+        verdict = "met" if self.met else f"**not met**{': ' if self.takes else ''}{self.takes}"
+        return f"| {self.what} | {side} {self.wanted:g} {self.unit} | {measured} | {verdict} |"
 
 
 HEAD = ("| goal | wanted | measured | |", "|---|---|---|---|")
