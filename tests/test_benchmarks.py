@@ -188,6 +188,13 @@ def test_a_run_is_measured_whole(tmp_path: Path) -> None:
     assert found.cpu > 0
 
 
+def test_a_small_process_is_small_whoever_starts_it() -> None:
+    """The memory of the process that measures is not counted."""
+    held = bytearray(80_000_000)
+    assert side_by_side.run(python("print()")).peak < 60
+    assert len(held) == 80_000_000
+
+
 def test_a_way_that_fails_is_no_figure() -> None:
     """Its last words are told."""
     with pytest.raises(RuntimeError, match=r"a way ended with 3: .*gone wrong"):

@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,19 +87,16 @@ def _measured(way: Way, out: Path) -> Taken:
     given = {name: value.replace("{out}", str(out)) for name, value in (way.environ or {}).items()}
     environ = {**os.environ, "PYTHONPATH": str(ROOT), **given}
     command = [part.replace("{out}", str(out)) for part in way.command]
+    launched = [sys.executable, "-I", "-S", str(Path(__file__).parent / "launch.py"), str(out / "report"), *command]
     with open(out / "said", "w+b") as said, open(out / "errors", "w+b") as errors:
-        started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=said, stderr=errors, env=environ, cwd=ROOT)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
+        subprocess.run(launched, stdout=said, stderr=errors, env=environ, cwd=ROOT, check=True)
         said.seek(0)
         errors.seek(0)
-        lines = said.read().decode().splitlines()
-        if process.returncode:
-            raise RuntimeError(f"{way.name} ended with {process.returncode}: {errors.read()[-2000:].decode(errors='replace')}")
-    said_last = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None
-    return Taken(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, said_last)
+        lines, last = said.read().decode().splitlines(), errors.read()[-2000:].decode(errors="replace")
+    status, cpu, wall, peak = map(float, (out / "report").read_text(encoding="ascii").split())
+    if status:
+        raise RuntimeError(f"{way.name} ended with {status:.0f}: {last}")
+    return Taken(cpu, wall, peak / 1024, json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None)
 
 
 def _median(name: str, runs: Sequence[Taken]) -> Taken:
