@@ -96,14 +96,16 @@ def read_json(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def publish_directory(final: Path) -> Iterator[Path]:
+def publish_directory(final: Path, *, sweeping: bool = True) -> Iterator[Path]:
     """Give a temporary folder to fill; when the block ends well, make it `final` in one rename.
 
     Where `final` is there already (another process was faster and made the same), ours is thrown away.
-    A process that is killed leaves a `.tmp-` folder behind, which the next one to publish here sweeps out.
+    A process that is killed leaves a `.tmp-` folder behind, which the next one to publish here sweeps out
+    (unless it is told not to: among tens of thousands of folders a look takes longer than a small one's making).
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(final.parent)
+    if sweeping:
+        _sweep(final.parent)
     temporary = final.parent / f".tmp-{final.name}-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     temporary.mkdir()
     try:
