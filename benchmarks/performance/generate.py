@@ -85,11 +85,14 @@ def write(file: Path, lines: Iterable[str], level: int) -> None:
     """Lines as a .gz without a time or name in it: equal lines are equal bytes."""
     with open(file, "wb") as out, gzip.GzipFile("", "wb", level, out, mtime=0) as packed:
         waiting: list[str] = []
+        size = 0
         for line in lines:
             waiting.append(line)
-            if len(waiting) == 500:
+            size += len(line)
+            if size > 2**20:
                 packed.write("".join(waiting).encode("ascii"))
                 waiting.clear()
+                size = 0
         packed.write("".join(waiting).encode("ascii"))
 
 

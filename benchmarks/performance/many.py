@@ -23,13 +23,13 @@ def files(bench: Bench) -> Iterator[str | Goal]:
     side_by_side.warm(*given)
     asked = question(given[0].parent.parent)
     environ = {"GEOBETA_CONFIG": "{out}/config", "GEOBETA_DATA": "{out}/var", "GEOBETA_AUTHOR_KEY": "a key for benchmarks only"}
-    command = [sys.executable, "-m", "pipeline", "import", str(given[0].parent)]
+    command = [sys.executable, "-m", "pipeline", "import", str(given[0].parent), "--local-scheduler"]
     ways = [
         Way(name, [*command, "--workers", number], prepare=lambda out: ours.configure(out, ours.read(asked)), environ=environ)
         for name, number in (("one process", "1"), ("two processes", "2"))
     ]
     taken = side_by_side.measure(ways, bench.rounds, bench.told)
-    yield f"`{about('large', bench)}`, cut into {FILES} files. Load before: {os.getloadavg()[0]:.1f}."
+    yield f"{about('large', bench)}, cut into {FILES} files. Load before: {os.getloadavg()[0]:.1f}."
     yield ""
     yield from table(taken)
     speed = taken["one process"].wall / taken["two processes"].wall
