@@ -17,6 +17,7 @@ from tests.posts import NOON, make_tweet
 ODD = [
     *("null", "true", "false", "0", "1", "-1", "-0.0", "7.0", "20", "9007199254740993", "9223372036854775807", "9223372036854775808"),
     *("1" + "0" * 30, "9" * 5000, "-" + "8" * 4301, "1e999", "-1e999", "1e-400", "1.25e18", "NaN", "Infinity", "-Infinity", "181", "90.5"),
+    *("-0", "1.0E1", "1e1", "0.1e-5", "19.40000000000000000001", "12345678901234567890.5", "[-99.15,19.4,3]", "[1e1,-0]"),
     *('""', '" "', '"0"', '"12"', '"012"', '"12x"', '"1e5"', '"-5"', '"9223372036854775808"', '"\\u0663\\u0664"', '"null"'),
     *('"\\ud83d"', '"\\ude00 \\ud83d"', '"\\ud83d\\ude00"', '"a\\u0000b"', '"\\t"', '"\t\x01"', '"é"', '"e\u0301"', '"&amp;lt; <b>x</b>"'),
     *('"Thu Nov 05 18:00:00 +0000 2026"', '"Thu Nov 05 18:00:00 -0630 2026"', '"Thu Nov 31 18:00:00 +0000 2026"', '"2026-11-05"'),
@@ -100,6 +101,12 @@ OTHER_LINES = [
 
 SAMPLES: dict[str, Any] = posts.shapes() | posts.notices()
 SAMPLES["edit"] = posts.make_page(posts.make_post(edit_history_tweet_ids=[str(posts.snowflake()), str(posts.snowflake(sequence=9))]))
+SAMPLES["v1 both texts"] = make_tweet(text="cut…", full_text="cut no more")
+SAMPLES["v1 three texts"] = make_tweet(text="cut…", extended_tweet={"full_text": "cut less…"}, note_tweet={"text": "cut no more"})
+SAMPLES["v1 old point"] = make_tweet(coordinates=None, place=None, lang="")
+SAMPLES["v1 antimeridian"] = make_tweet(coordinates=None, geo=None, place={"id": "1", "bounding_box": posts.ring(177, -19, -178, -16)})
+SAMPLES["v1 edit"] = make_tweet(sequence=9, edit_history={"edit_tweet_ids": [str(posts.snowflake(sequence=9)), str(posts.snowflake())]})
+SAMPLES["two keys"] = {"delete": {"status": {"id": 1, "id_str": "1", "user_id": 7}, "timestamp_ms": "1793815200123"}, "other": 1}
 SAMPLES["retweet"] = make_tweet(text="RT @a: b", retweeted_status=make_tweet(text="b"), is_quote_status=True, coordinates=None, geo=None)
 SAMPLES["nowhere"] = make_tweet(coordinates=None, geo=None, place=None)
 SAMPLES["old"] = make_tweet(id=20, id_str="20", created_at="Tue Mar 21 20:50:14 +0000 2006", place=None)
@@ -113,13 +120,17 @@ def paths(value: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path for key, one in inner for path in ((*before, key), *paths(one, (*before, key)))]
 
 
+#: Kinds of which a file may have nothing else, as most files do: what a reader takes many at a time it must take alone, too.
+FAMILIES = [sorted(SAMPLES)] * 2
+FAMILIES += [[name for name in sorted(SAMPLES) if name.startswith("v1 ")] + ["retweet", "nowhere", "old", "quoted", "delete", "limit"]]
+FAMILIES += [[name for name in sorted(SAMPLES) if name.startswith("v2 ")] + ["edit", "page of several", "empty_page"]]
 PATHS = {name: paths(sample) for name, sample in SAMPLES.items()}
 
 
 @st.composite
-def documents(draw: st.DrawFn) -> str:
-    """A document as JSON text: one of every shape, spoiled in none, one or two places, with keys written twice."""
-    name = draw(st.sampled_from(sorted(SAMPLES)))
+def documents(draw: st.DrawFn, names: list[str]) -> str:
+    """A document as JSON text: of one of these shapes, spoiled in none, one or two places, with keys written twice or in escapes."""
+    name = draw(st.sampled_from(names))
     value = copy.deepcopy(SAMPLES[name])
     put = []
     for _ in range(draw(st.sampled_from([0, 0, 1, 1, 1, 2, 3]))):
@@ -132,6 +143,8 @@ def documents(draw: st.DrawFn) -> str:
         text = text.replace(f'"@@{odd}@@"', ODD[odd])
     if text.startswith('{"') and draw(st.integers(0, 5)) == 0:
         key, odd = draw(st.sampled_from(FIELDS)), ODD[draw(st.integers(0, len(ODD) - 1))]
+        if draw(st.booleans()):
+            key = f"\\u{ord(key[0]):04x}{key[1:]}"
         text = f'{{"{key}":{odd},{text[1:]}' if draw(st.booleans()) else f'{text[:-1]},"{key}":{odd}}}'
     return text
 
@@ -156,12 +169,12 @@ def _spoil(value: Any, path: tuple[Any, ...], how: str, field: str, odd: str) ->
 
 
 @st.composite
-def some_lines(draw: st.DrawFn) -> list[str]:
+def some_lines(draw: st.DrawFn, names: list[str]) -> list[str]:
     """One document, on a line of its own, or cut in two, or indented, or a row; or a line that is none."""
-    kind = draw(st.sampled_from(["line"] * 12 + ["cut", "lost end", "row", "indented", "other", "other", "other", "list"]))
+    kind = draw(st.sampled_from(["line"] * 30 + ["cut", "cut", "lost end", "row", "indented", "list"] + ["other"] * 5))
     if kind == "other":
         return [draw(st.sampled_from(OTHER_LINES))]
-    text = draw(documents())
+    text = draw(documents(names))
     if kind in ("cut", "lost end"):
         place = draw(st.integers(1, 2000)) % len(text)
         return [text[:place]] if kind == "lost end" else [text[:place], text[place:]]
@@ -176,7 +189,8 @@ def some_lines(draw: st.DrawFn) -> list[str]:
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
     """A file of a few dozen lines."""
-    lines = [line for some in draw(st.lists(some_lines(), min_size=26, max_size=34)) for line in some]
+    names = draw(st.sampled_from(FAMILIES))
+    lines = [line for some in draw(st.lists(some_lines(names), min_size=28, max_size=36)) for line in some]
     end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
     head = draw(st.sampled_from(["", "", "", "\ufeff"]))
     tail = draw(st.sampled_from([end, ""]))
