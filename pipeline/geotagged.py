@@ -20,7 +20,7 @@ from pipeline.quarantine import Quarantine
 from pipeline.schema import RECORDS
 from pipeline.seen import Seen
 from pipeline.sources import archive
-from pipeline.streams import Damage
+from pipeline.streams import Damages
 from pipeline.tombstones import Tombstones
 
 #: Searches named per file; one more is kept, to tell that there are more.
@@ -38,7 +38,7 @@ class Extract:
     quarantine: Quarantine = field(init=False)
     deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
-    damages: list[Damage] = field(default_factory=list)
+    damages: Damages = field(default_factory=Damages)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
@@ -73,6 +73,11 @@ class Extract:
     def full(self) -> bool:
         """Whether the batch should be written."""
         return len(self._batch) >= self.batch_rows
+
+    @property
+    def usable(self) -> int:
+        """Records so far that were not rejected."""
+        return self.records - sum(self.quarantine.counts.values())
 
     def add(self, member: str, found: documents.Document, outcome: formats.Outcome) -> None:
         """Take one outcome of a document."""

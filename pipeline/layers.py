@@ -13,6 +13,8 @@ from typing import IO, Any, Final, Protocol, cast
 from pipeline.errors import ArchiveError
 
 BUFFER: Final = 256 * 1024
+#: Bytes of the file itself that are read at a time, where it is packed: few, so that a bomb is seen early.
+PACKED_BUFFER: Final = 64 * 1024
 #: Every stream gives at least so many bytes at once, if it has them: enough to see tar's mark at byte 257, and its checksum.
 HEAD: Final = 512
 #: Damages told one by one; of more the number.
@@ -20,12 +22,12 @@ MOST_DAMAGES: Final = 1000
 #: A name in an archive may have 10,000 characters; as a label so many are enough.
 LONGEST_LABEL: Final = 200
 
-#: How often a file's layers are asked whether they are a bomb: after so many bytes that they have given.
-STRETCH: Final = 64 * 1024 * 1024
+#: A bomb is stopped after so many bytes, or lines, with nothing usable in them; it is looked for every so many bytes.
+BOMB_BYTES: Final = 64 * 1024 * 1024
+BOMB_LINES: Final = 1_000_000
+LOOK_EVERY: Final = 4 * 1024 * 1024
 #: Bytes given for each byte of the file. Tweets compress 8 to 20 times, the same few over and over 100 times; zeros 1,000 times and more.
 BOMB_RATIO: Final = 200
-#: Usable records that such a stretch must hold to be no bomb: one a megabyte, where tweets are some kilobytes each.
-BOMB_RECORDS: Final = STRETCH // 2**20
 #: Bombs in one file after which the rest of it is not read (16 zips in 16 zips in 16 zips ...).
 MOST_BOMBS: Final = 8
 #: Archives in archives of one file that hold nothing usable, one after another, before that.
@@ -34,8 +36,8 @@ MOST_EMPTY: Final = 10_000
 
 #: What is said of a bomb.
 BOMB: Final = (
-    f"over {STRETCH // 2**20} MiB came out of less than a {BOMB_RATIO}th of that, with nothing usable in it; what follows in this layer"
-    " is not read (unpack it yourself and import that, if it should be)"
+    f"over {BOMB_RATIO} times its size came out, many megabytes with nothing usable in them; what follows in this layer is not read"
+    " (unpack it yourself and import that, if it should be)"
 )
 
 
@@ -93,14 +95,19 @@ class Limits:
     """Tells a bomb: much that came out of little, and nothing usable in it.
 
     One for all layers of a file, so that it does not matter in how many of them the bomb is wrapped. Looked at in stretches of what all
-    layers together give: no bomb is a stretch that took its part of the file's bytes, nor one in which tweets were found. So a real
-    archive cannot be taken for one however it is packed, but for megabytes in a row of nothing but zeros or line ends.
+    layers together give: no bomb is a stretch that took its part of the file's bytes, nor one that has a usable record for each megabyte.
+    So a real archive cannot be taken for one however well it compresses, but for many megabytes in a row of nothing but zeros or line ends.
+
+    Args:
+        counted: gives (lines, usable records) that were read so far.
     """
 
-    def __init__(self, usable: Callable[[], int]) -> None:
-        self._usable = usable
+    def __init__(self, counted: Callable[[], tuple[int, int]]) -> None:
+        self._counted = counted
         self._taken = self._given = 0
-        self._records = self._records_then = 0
+        self._next = LOOK_EVERY
+        self._then = (0, 0)
+        self._records_then = 0
         self._bombs = self._empty = 0
 
     @property
@@ -115,17 +122,21 @@ class Limits:
     def gave(self, size: int) -> bool:
         """So many bytes came out of a layer; tell whether that layer must stop."""
         self._given += size
-        if self._given < STRETCH:
+        if self._given < self._next:
             return self.exhausted
-        records = self._usable()
-        is_bomb = self._given > BOMB_RATIO * self._taken and records - self._records < BOMB_RECORDS
-        self._taken, self._given, self._records = 0, 0, records
-        self._bombs += is_bomb
-        return is_bomb or self.exhausted
+        self._next = self._given + LOOK_EVERY
+        now = self._counted()
+        lines, records = now[0] - self._then[0], now[1] - self._then[1]
+        is_empty = self._given > BOMB_RATIO * self._taken and records < self._given // 2**20
+        is_long = self._given >= BOMB_BYTES or (is_empty and lines >= BOMB_LINES)
+        if is_long:
+            self._taken, self._given, self._next, self._then = 0, 0, LOOK_EVERY, now
+        self._bombs += is_empty and is_long
+        return (is_empty and is_long) or self.exhausted
 
     def opened(self) -> None:
         """An archive in an archive was opened."""
-        records = self._usable()
+        _, records = self._counted()
         self._empty = self._empty + 1 if records == self._records_then else 0
         self._records_then = records
 
@@ -213,9 +224,9 @@ class Source(io.RawIOBase):
         return size
 
 
-def buffered(raw: io.RawIOBase) -> io.BufferedReader:
+def buffered(raw: io.RawIOBase | io.BufferedReader, size: int = BUFFER) -> io.BufferedReader:
     """The stream with a buffer before it."""
-    return io.BufferedReader(cast("Any", raw), BUFFER)
+    return io.BufferedReader(cast("Any", raw), size)
 
 
 class Readable(Protocol):

@@ -8,14 +8,12 @@ from typing import BinaryIO
 from pipeline import documents, formats, streams
 from pipeline.documents import Broken
 from pipeline.geotagged import Extract
-from pipeline.streams import Damage
 
 
 def read(file: BinaryIO, extract: Extract) -> Iterator[None]:
     """Read a whole file into the extract; yields after each batch of rows written, and now and then between."""
-    damages: list[Damage] = []
     seen = 0
-    for member in streams.members(file, damages):
+    for member in streams.members(file, extract.damages, counted=lambda: (extract.lines.total, extract.usable)):
         for found in documents.read(member.stream, extract.lines):
             if isinstance(found, Broken):
                 extract.broken(member.name, found)
@@ -29,4 +27,3 @@ def read(file: BinaryIO, extract: Extract) -> Iterator[None]:
             elif extract.lines.total - seen >= 20_000:
                 seen = extract.lines.total
                 yield
-    extract.damages = damages

@@ -13,7 +13,7 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from pipeline import compression, tars, zips
-from pipeline.layers import BUFFER, HEAD, Damage, Damages, Layer, Limits, Shared, Source, buffered
+from pipeline.layers import BUFFER, HEAD, PACKED_BUFFER, Damage, Damages, Layer, Limits, Shared, Source, buffered
 
 __all__ = ["Damage", "Damages", "Member", "members"]
 
@@ -35,12 +35,16 @@ def _never(_: str) -> bool:
     return False
 
 
-def _none() -> int:
-    return 0
+def _nothing() -> tuple[int, int]:
+    return 0, 0
 
 
 def members(
-    file: BinaryIO, damages: list[Damage], *, skip: Callable[[str], bool] = _never, usable: Callable[[], int] = _none
+    file: BinaryIO,
+    damages: list[Damage],
+    *,
+    skip: Callable[[str], bool] = _never,
+    counted: Callable[[], tuple[int, int]] = _nothing,
 ) -> Iterator[Member]:
     """The plain files that an open file holds, in their order; each stream must be read before the next is asked for.
 
@@ -48,20 +52,20 @@ def members(
         file: seekable, at its beginning: plain, gzip, bzip2, zstd, xz, tar, zip, and these in each other.
         damages: what breaks on the way is added here; a broken layer ends early instead of failing. Give Damages to bound or stop it.
         skip: asked of every member of a tar or zip by its label; what it says yes to is passed over unread.
-        usable: how many usable records were found so far, by which a bomb is told from an archive that compresses well (layers.Limits).
+        counted: gives (lines, usable records) that were read so far, by which a bomb is told from what compresses well (layers.Limits).
 
     Raises:
         ArchiveError: `damages` is strict, and something is broken.
     """
-    shared = Shared(damages, Limits(usable), skip)
-    whole = buffered(Source(file, shared.limits))
+    shared = Shared(damages, Limits(counted), skip)
+    whole = buffered(Source(file, shared.limits), PACKED_BUFFER)
     if whole.peek(HEAD)[:4] in zips.MARKS:
         yield from zips.read_file(whole, shared, partial(_inside, shared, 1))
         return
 
     def again() -> io.BufferedReader:
         file.seek(0)
-        return buffered(Source(file, shared.limits))
+        return buffered(Source(file, shared.limits), PACKED_BUFFER)
 
     yield from _peel("", whole, shared, 0, again)
 
@@ -86,7 +90,7 @@ def _peel(
     elif head[:2] in _UTF16:
         yield Member(name, buffered(_Transcoded(name, shared, stream, _UTF16[head[:2]])))
     else:
-        yield Member(name, stream)
+        yield Member(name, stream if depth else buffered(stream))
 
 
 class _Transcoded(Layer):
