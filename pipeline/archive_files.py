@@ -52,7 +52,7 @@ def _named(text: str) -> list[Path]:
         return [Path(text)]
     if not glob.has_magic(text):
         raise ArchiveError(f"got {text}, which is no file and no folder", todo="check the path")
-    fitting = sorted(Path(path) for path in glob.glob(text, recursive=True))
+    fitting = sorted(Path(path) for path in glob.glob(text, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
     if not fitting:
         raise ArchiveError(f"got {text}, a pattern that no file fits", todo="check it, and from which folder it is meant")
     return fitting
@@ -102,5 +102,5 @@ class _Search:
 
 def _told(path: Path, error: OSError) -> str:
     if path.is_symlink() and isinstance(error, FileNotFoundError):
-        return f"a link to {os.readlink(path)}, where nothing is"
+        return f"a link to {path.readlink()}, where nothing is"
     return str(error.strerror or error)

@@ -29,16 +29,20 @@ SEARCHES: Final = 3
 
 @dataclass(slots=True)
 class Extract:
-    """An extract being written: a batch of records in memory, the rest on the disk or counted."""
+    """An extract being written: a batch of records in memory, the rest on the disk or counted.
+
+    `strict` is the file's name, if its first reject or damage shall stop the reading (ArchiveError).
+    """
 
     folder: Path
     batch_rows: int
     raw: bool
     stones: Tombstones
+    strict: str = ""
     quarantine: Quarantine = field(init=False)
     deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
-    damages: Damages = field(default_factory=Damages)
+    damages: Damages = field(init=False)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
@@ -54,7 +58,8 @@ class Extract:
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.stones)
+        self.quarantine = Quarantine(self.folder / "rejects.parquet", self.stones, self.strict)
+        self.damages = Damages(self.strict)
 
     def __enter__(self) -> Extract:
         self._writer = storage.parquet_writer(self.folder / "records.parquet", RECORDS)
@@ -65,8 +70,9 @@ class Extract:
         try:
             if kind is None:
                 self.flush()
-                self.quarantine.write(self.folder / "rejects.parquet")
+                self.quarantine.close()
         finally:
+            self.quarantine.close(whole=False)
             self._writer.close()
 
     @property
