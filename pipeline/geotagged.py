@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline import documents, faults, formats, redaction, storage
 from pipeline.archive_deletions import Asked
+from pipeline.days import Window
 from pipeline.documents import Broken, Lines
 from pipeline.formats import Notice, Record, Reject
 from pipeline.quarantine import Quarantine
@@ -29,16 +30,16 @@ SEARCHES: Final = 3
 
 @dataclass(slots=True)
 class Extract:
-    """An extract being written: a batch of records in memory, the rest on the disk or counted.
-
-    `strict` is the file's name, if its first reject or damage shall stop the reading (ArchiveError).
-    """
+    """An extract being written: a batch of records in memory, the rest on the disk or counted."""
 
     folder: Path
     batch_rows: int
     raw: bool
     stones: Tombstones
-    strict: str = ""
+    #: What is kept; posts outside are counted, and say nothing of coverage. None: everything.
+    window: Window | None = None
+    #: Whether the first reject or damage is an error.
+    strict: bool = False
     quarantine: Quarantine = field(init=False)
     deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
@@ -48,6 +49,9 @@ class Extract:
     no_geo: int = 0
     duplicates: int = 0
     deleted: int = 0
+    outside_window: int = 0
+    #: Members passed over unread, since their names tell of days outside the window.
+    skipped: int = 0
     notices: Counter[str] = field(default_factory=Counter)
     first: datetime | None = None
     last: datetime | None = None
@@ -89,6 +93,9 @@ class Extract:
         """Take one outcome of a document."""
         self.records += 1
         if isinstance(outcome, Record):
+            if self.window is not None and outcome.created_at not in self.window:
+                self.outside_window += 1
+                return
             self._alive(outcome.created_at)
             if outcome.geotagged:
                 if not self.raw:
@@ -99,7 +106,7 @@ class Extract:
                 self.no_geo += 1
         elif isinstance(outcome, Notice):
             self.notices[outcome.kind] += 1
-            if outcome.at is not None:
+            if outcome.at is not None and (self.window is None or outcome.at in self.window):
                 self._minutes.add(int(outcome.at.timestamp()) // 60)
         else:
             self.quarantine.add(outcome, member=member, line=found.line, offset=found.offset, content=None)
@@ -155,6 +162,8 @@ class Extract:
             "no_geo": self.no_geo,
             "deleted": self.deleted,
             "duplicates": self.duplicates,
+            "outside_window": self.outside_window,
+            "skipped": self.skipped,
             "notices": dict(sorted(self.notices.items())),
             "rejects": dict(sorted(self.quarantine.counts.items())),
             "damages": [asdict(damage) for damage in self.damages],

@@ -34,6 +34,8 @@ MOST_BOMBS: Final = 8
 MOST_EMPTY: Final = 10_000
 
 
+#: What to do about a file that was refused.
+STRICTLY: Final = "mend the file, or import it without --strict: what cannot be used is then counted, and the rest is kept"
 #: What is said of a bomb.
 BOMB: Final = (
     f"over {BOMB_RATIO} times its size came out, many megabytes with nothing usable in them; what follows in this layer is not read"
@@ -64,10 +66,10 @@ class Damages(list[Damage]):
     """Damages of one file: MOST_DAMAGES and the number of more, so that no archive fills the memory with them.
 
     Args:
-        strict: the file's name, if the first damage shall stop the reading; "" to go on.
+        strict: whether the first damage shall stop the reading.
     """
 
-    def __init__(self, strict: str = "") -> None:
+    def __init__(self, strict: bool = False) -> None:
         super().__init__()
         self._strict = strict
         self._more = 0
@@ -79,11 +81,8 @@ class Damages(list[Damage]):
             ArchiveError: strict, and something was lost.
         """
         if self._strict and not damage.harmless:
-            member = f", member {damage.member}" if damage.member else ""
-            raise ArchiveError(
-                f"{self._strict}{member}: damaged at byte {damage.offset:,}: {damage.reason} ({damage.detail})",
-                todo="get the file again; or import it without --strict: all that is whole is read then",
-            )
+            where = f"{damage.member}, " if damage.member else ""
+            raise ArchiveError(f"{where}byte {damage.offset:,}: {damage.reason} ({damage.detail})", todo=STRICTLY)
         if len(self) < MOST_DAMAGES:
             super().append(damage)
         else:

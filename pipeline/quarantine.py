@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pipeline import redaction, storage
 from pipeline.errors import ArchiveError
 from pipeline.formats import Reject
+from pipeline.layers import STRICTLY
 from pipeline.tombstones import Tombstones
 
 #: Rejects of each reason whose beginning is kept for a look, and how much of it; of the others reason and place.
@@ -40,13 +41,13 @@ class Quarantine:
 
     Args:
         path: where they are written, as Parquet of REJECTS.
-        strict: the file's name, if the first reject shall stop the reading; "" to go on.
+        strict: whether the first reject shall stop the reading.
 
     Attributes:
         counts: reason → how many.
     """
 
-    def __init__(self, path: Path, stones: Tombstones, strict: str = "") -> None:
+    def __init__(self, path: Path, stones: Tombstones, strict: bool = False) -> None:
         self.counts: Counter[str] = Counter()
         self._path, self._stones, self._strict = path, stones, strict
         self._rows: list[tuple[Any, ...]] = []
@@ -59,12 +60,9 @@ class Quarantine:
             ArchiveError: strict.
         """
         if self._strict:
-            where = f"{self._strict}, member {member}" if member else self._strict
+            where = f"{member}, " if member else ""
             detail = f" ({_words(reject.detail)})" if reject.detail else ""
-            raise ArchiveError(
-                f"{where}, line {line:,}, at byte {offset:,}: {reject.reason}{detail}",
-                todo="mend that line; or import the file without --strict: all that can be used is, and the rest is counted",
-            )
+            raise ArchiveError(f"{where}line {line:,}, byte {offset:,}: {reject.reason}{detail}", todo=STRICTLY)
         self.counts[reject.reason] += 1
         content = content[:CONTENT] if content is not None and self.counts[reject.reason] <= SAMPLE else None
         tweet_id = reject.tweet_id if reject.tweet_id is not None and abs(reject.tweet_id) < 2**63 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from pipeline import documents, formats, streams
+from pipeline import documents, formats, named_days, streams
 from pipeline.documents import Broken
 from pipeline.geotagged import Extract
 
@@ -13,7 +13,16 @@ from pipeline.geotagged import Extract
 def read(file: BinaryIO, extract: Extract) -> Iterator[None]:
     """Read a whole file into the extract; yields after each batch of rows written, and now and then between."""
     seen = 0
-    for member in streams.members(file, extract.damages, counted=lambda: (extract.lines.total, extract.usable)):
+
+    def skip(name: str) -> bool:
+        passed_over = named_days.outside(name, extract.window)
+        extract.skipped += passed_over
+        return passed_over
+
+    def counted() -> tuple[int, int]:
+        return extract.lines.total, extract.usable
+
+    for member in streams.members(file, extract.damages, skip=skip if extract.window is not None else streams.none, counted=counted):
         for found in documents.read(member.stream, extract.lines):
             if isinstance(found, Broken):
                 extract.broken(member.name, found)

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from pipeline import compression, tars, zips
 from pipeline.layers import BUFFER, HEAD, PACKED_BUFFER, Damage, Damages, Layer, Limits, Shared, Source, buffered
 
-__all__ = ["Damage", "Damages", "Member", "members"]
+__all__ = ["Damage", "Damages", "Member", "members", "none"]
 
 #: Layers in layers (a .zst in a tar in a .gz is 3); deeper is a file that wants to exhaust us.
 DEEPEST: Final = 8
@@ -31,7 +31,8 @@ class Member:
     stream: io.BufferedReader
 
 
-def _never(_: str) -> bool:
+def none(_: str) -> bool:
+    """Skip nothing."""
     return False
 
 
@@ -43,7 +44,7 @@ def members(
     file: BinaryIO,
     damages: list[Damage],
     *,
-    skip: Callable[[str], bool] = _never,
+    skip: Callable[[str], bool] = none,
     counted: Callable[[], tuple[int, int]] = _nothing,
 ) -> Iterator[Member]:
     """The plain files that an open file holds, in their order; each stream must be read before the next is asked for.

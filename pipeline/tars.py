@@ -60,10 +60,10 @@ def _one(name: str, forward: _Headers, shared: Shared, found: Found[T]) -> Itera
             # tarfile remembers them all
             cast("Any", archive).members = []
             path = label(f"{name}/{entry.name}" if name else entry.name)
-            if entry.isdir() or shared.skip(path):
-                continue
             if entry.size < 0:
                 raise ValueError(f"a member of {entry.size} bytes")
+            if entry.isdir() or (entry.isfile() and shared.skip(path)):
+                continue
             if entry.issparse():
                 sparse = cast("Any", archive.extractfile(entry))
                 yield from found(path, buffered(_Data(path, shared, sparse.readinto, entry)))
