@@ -21,7 +21,7 @@ from pipeline.quarantine import Quarantine
 from pipeline.schema import RECORDS
 from pipeline.seen import Seen
 from pipeline.sources import archive
-from pipeline.streams import Damage
+from pipeline.streams import Damages
 from pipeline.tombstones import Tombstones
 
 #: Searches named per file; one more is kept, to tell that there are more.
@@ -43,7 +43,7 @@ class Extract:
     quarantine: Quarantine = field(init=False)
     deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
-    damages: list[Damage] = field(default_factory=list)
+    damages: Damages = field(init=False)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
@@ -62,7 +62,8 @@ class Extract:
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.stones, self.strict)
+        self.quarantine = Quarantine(self.folder / "rejects.parquet", self.stones, self.strict)
+        self.damages = Damages(self.strict)
 
     def __enter__(self) -> Extract:
         self._writer = storage.parquet_writer(self.folder / "records.parquet", RECORDS)
@@ -73,14 +74,20 @@ class Extract:
         try:
             if kind is None:
                 self.flush()
-                self.quarantine.write(self.folder / "rejects.parquet")
+                self.quarantine.close()
         finally:
+            self.quarantine.close(whole=False)
             self._writer.close()
 
     @property
     def full(self) -> bool:
         """Whether the batch should be written."""
         return len(self._batch) >= self.batch_rows
+
+    @property
+    def usable(self) -> int:
+        """Records so far that were not rejected."""
+        return self.records - sum(self.quarantine.counts.values())
 
     def add(self, member: str, found: documents.Document, outcome: formats.Outcome) -> None:
         """Take one outcome of a document."""
