@@ -119,6 +119,12 @@ class Ledger:
         self._refresh()
         return quick in self._quick
 
+    @property
+    def generation(self) -> int:
+        """Another number once the ledger has been lost, or written anew."""
+        self._refresh()
+        return self._inode
+
     def asked(self, digest: str) -> tuple[bool, Window | None]:
         """(whether an extract was to be replaced, by which window): a killed replacement must not lose what the old extract held."""
         self._refresh()

@@ -6,8 +6,6 @@ sources/archive.py's; which files were read before, and need not be again, archi
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -15,14 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from pipeline import archive_files, archive_ledger, days, faults, named_days, reading, storage, tombstones
+from pipeline.archive_files import Problem
 from pipeline.archive_ledger import Entry, Holds, Ledger, Stamp
 from pipeline.days import Window
 from pipeline.documents import Lines
 from pipeline.errors import ArchiveError, PipelineError, TransientError, named_disk_errors
 from pipeline.geotagged import Extract
+from pipeline.hashed import Hashed
 from pipeline.import_report import Failure, FileReport, ImportReport
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
@@ -74,12 +74,10 @@ def run(
         ArchiveError: a path is not there; nothing is imported then.
     """
     tidy(settings)
-    found = list(archive_files.find(paths))
-    skipped = tuple(path for path in found if named_days.outside(str(path), window))
-    found = [path for path in found if not named_days.outside(str(path), window)]
+    found, skipped, failures = find(paths, window)
     sizes = [path.stat().st_size for path in found]
     total, done = sum(sizes) or 1, 0
-    reports, failures = [], []
+    reports = []
     for path, size in zip(found, sizes, strict=True):
 
         def share(within: float | None, message: str, done: int = done, size: int = size, path: Path = path) -> None:
@@ -91,7 +89,20 @@ def run(
             # one bad file is no reason to leave the others unread
             failures.append(failure(path, error))
         done += size
-    return ImportReport(tuple(reports), tuple(failures), skipped)
+    return ImportReport(tuple(reports), tuple(failures), tuple(skipped))
+
+
+def find(paths: Iterable[Path | str], window: Window | None) -> tuple[list[Path], list[Path], list[Failure]]:
+    """(files to be read, files whose names tell of days outside the window, entries that cannot be read).
+
+    Raises:
+        ArchiveError: a path is not there.
+    """
+    problems: list[Problem] = []
+    files: tuple[list[Path], list[Path]] = ([], [])
+    for path in archive_files.find(paths, problems):
+        files[named_days.outside(str(path), window)].append(path)
+    return *files, [Failure(problem.path, f"{problem.path} {problem.what}", problem.todo, False) for problem in problems]
 
 
 def failure(path: Path, error: Exception) -> Failure:
@@ -114,7 +125,7 @@ def read(settings: Settings, path: Path, asked: Wanted, *, progress: Progress = 
     if entry := _held(settings, path, asked):
         return report(settings, path, entry.digest, "held")
     try:
-        with open(path, "rb") as file, named_disk_errors():
+        with open(path, "rb", buffering=0) as file, named_disk_errors():
             return _read(settings, path, file, asked, progress)
     except OSError as error:
         raise ArchiveError(
@@ -182,26 +193,28 @@ def _holds_by(manifest: Mapping[str, Any]) -> Holds:
     return Holds(manifest["code"], manifest["raw"], archive.window_of(manifest), clean)
 
 
-def _read(settings: Settings, path: Path, file: io.BufferedReader, asked: Wanted, progress: Progress) -> FileReport:
+def _read(settings: Settings, path: Path, file: BinaryIO, asked: Wanted, progress: Progress) -> FileReport:
+    ledger = _ledger(settings)
     before = archive_ledger.settled(path)
     quick = archive_ledger.quick_key(file, before.st_size)
+    known = _Known(ledger, path, archive_ledger.stamp(before), quick, Hashed(path, file))
     # files that are equal share a lock, others hardly ever; and there are no more than 4,096 of them
     lock = settings.data / "locks" / f"import-{quick[:3]}.lock"
     with storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what=f"import of {path.name}", progress=progress):
         faults.point("import.begin")
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        digest = sha256[:16]
-        known = _Known(_ledger(settings), path, archive_ledger.stamp(before), quick, sha256)
-        now = _holds(settings, digest)
+        now = None
+        if ledger.knows(quick) or not _knows_all(settings, ledger):
+            # it may be a file that is known under another name: of a new one the digest comes of the one reading
+            progress(0.0, "comparing it with files that were read before")
+            now = _holds(settings, known.digest)
         if now is not None and asked.by(now):
-            known.note(archive.folder(settings, digest) / "manifest.json", now)
+            known.note(archive.folder(settings, known.digest) / "manifest.json", now)
             status = "held"
         else:
-            _make(settings, path, file, known, _widened(known.ledger, digest, now, asked), progress)
+            _make(settings, known, _widened(ledger, known, now, asked), progress)
             status = "imported"
     progress(1.0, status)
-    return report(settings, path, digest, status)
+    return report(settings, path, known.digest, status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,41 +225,60 @@ class _Known:
     path: Path
     file: Stamp
     quick: str
-    sha256: str
+    hashed: Hashed
+
+    @property
+    def digest(self) -> str:
+        """The name of its extract; reads what of the file has not been read yet."""
+        return self.hashed.sha256()[:16]
 
     def note(self, manifest: Path, holds: Holds) -> None:
         """Remember it."""
         stamp = archive_ledger.stamp(manifest.stat())
-        self.ledger.note(absolute(self.path), Entry(self.file, self.quick, self.sha256, stamp, holds))
+        self.ledger.note(absolute(self.path), Entry(self.file, self.quick, self.hashed.sha256(), stamp, holds))
 
 
-def _widened(ledger: Ledger, digest: str, now: Holds | None, asked: Wanted) -> Wanted:
+def _knows_all(settings: Settings, ledger: Ledger) -> bool:
+    """Whether the ledger knows the file of every extract; it does unless it was lost."""
+    return _knows(ledger, ledger.generation, archive.root(settings))
+
+
+@lru_cache(maxsize=16)
+def _knows(ledger: Ledger, generation: int, root: Path) -> bool:
+    # once a process: what is imported from now on is noted first
+    known = {entry.digest for entry in ledger.entries().values()}
+    return not root.is_dir() or all(entry.name in known for entry in root.iterdir() if not entry.name.startswith("."))
+
+
+def _widened(ledger: Ledger, known: _Known, now: Holds | None, asked: Wanted) -> Wanted:
     """What to read of a file, so that its extract keeps what it holds; also where a kill left neither the old nor the new one."""
+    if not ledger.knows(known.quick) and now is None:
+        return asked
     window = asked.window if now is None else days.hull(now.window, asked.window)
-    was_asked, earlier = ledger.asked(digest)
+    was_asked, earlier = ledger.asked(known.digest)
     window = days.hull(earlier, window) if was_asked else window
     if now is not None or was_asked:
-        ledger.ask(digest, window)
+        ledger.ask(known.digest, window)
     return Wanted(asked.raw, window, asked.strict)
 
 
-def _make(settings: Settings, path: Path, file: io.BufferedReader, known: _Known, asked: Wanted, progress: Progress) -> None:
-    final = archive.folder(settings, known.sha256[:16])
-    before = os.fstat(file.fileno())
-    with storage.publish_directory(final, sweeping=_is_first(os.getpid(), final.parent)) as folder:
+def _make(settings: Settings, known: _Known, asked: Wanted, progress: Progress) -> None:
+    root = archive.root(settings)
+    size = known.file[2]
+    with storage.publish_directory(root / known.quick, named=lambda: known.digest, sweeping=_is_first(os.getpid(), root)) as folder:
+        file = cast(BinaryIO, known.hashed)
+        file.seek(0)
         with _extract(settings, folder, asked) as extract:
-            size = before.st_size
             try:
                 for _ in reading.read(file, extract):
                     progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
             except ArchiveError as error:
-                raise ArchiveError(f"{path}: {error.what}", todo=error.todo) from error
+                raise ArchiveError(f"{known.path}: {error.what}", todo=error.todo) from error
         faults.point("import.read")
-        _see_unchanged(path, before)
         if (stones := tombstones.load(settings)) != extract.stones:
             # a purge looked into all extracts while this one was not there yet
             extract.leave_out(stones)
-        about = {"name": path.name, "sha256": known.sha256, "bytes": size, "code": CODE_VERSION, "raw": asked.raw}
+        about = {"name": known.path.name, "sha256": known.hashed.sha256(), "bytes": size, "code": CODE_VERSION, "raw": asked.raw}
         manifest: dict[str, Any] = {**about, "window": days.ends(asked.window), **extract.summary()}
         manifest["extent"] = archive.extent_of(folder / "records.parquet")
         storage.write_json(folder / "manifest.json", manifest)
@@ -258,7 +290,7 @@ def _make(settings: Settings, path: Path, file: io.BufferedReader, known: _Known
         known.note(folder / "manifest.json", _holds_by(manifest))
         faults.point("import.publish")
         # an extract that older code made, or of a narrower window
-        storage.retire(final)
+        storage.retire(archive.folder(settings, known.digest))
         faults.point("import.retired")
     faults.point("import.published")
     archive.forget()
@@ -277,13 +309,6 @@ def _is_first(process: int, root: Path) -> bool:
 
 def _extract(settings: Settings, folder: Path, asked: Wanted) -> Extract:
     return Extract(folder, settings.imports.batch_rows, asked.raw, tombstones.load(settings), window=asked.window, strict=asked.strict)
-
-
-def _see_unchanged(path: Path, before: os.stat_result) -> None:
-    """Refuse what was written to while it was read: half of it may be of one content, half of another."""
-    now = path.stat()
-    if (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
-        raise TransientError(f"{path} changed while it was read", todo="import it again when nobody writes to it any more")
 
 
 def report(settings: Settings, path: Path, digest: str, status: str) -> FileReport:

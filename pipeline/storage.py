@@ -110,12 +110,17 @@ def read_json(path: Path, decode: Callable[[bytes], Any] = json.loads) -> Any:
 
 
 @contextlib.contextmanager
-def publish_directory(final: Path, *, sweeping: bool = True) -> Iterator[Path]:
+def publish_directory(final: Path, *, named: Callable[[], str] | None = None, sweeping: bool = True) -> Iterator[Path]:
     """Give a temporary folder to fill; when the block ends well, make it `final` in one rename.
 
     Where `final` is there already (another process was faster and made the same), ours is thrown away.
     A process that is killed leaves a `.tmp-` folder behind, which the next one to publish here sweeps out
     (unless it is told not to: among tens of thousands of folders a look takes longer than a small one's making).
+
+    Args:
+        final: the folder's name to be.
+        named: gives its real name at the end, where that follows from the content.
+        sweeping: whether to sweep.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     if sweeping:
@@ -128,6 +133,7 @@ def publish_directory(final: Path, *, sweeping: bool = True) -> Iterator[Path]:
             with open(path, "rb") as stream:
                 os.fsync(stream.fileno())
         fsync_directory(temporary)
+        final = final if named is None else final.with_name(named())
         try:
             os.rename(temporary, final)
         except OSError:

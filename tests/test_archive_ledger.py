@@ -58,6 +58,20 @@ def test_a_finished_file_is_not_opened(settings: Settings) -> None:
     assert found == {path}
 
 
+def test_a_new_file_is_read_once(settings: Settings) -> None:
+    """Its digest comes of the reading that parses it: beside that only its two ends are looked at."""
+    status(settings, give(settings, "a.json"))
+    big = give(settings, "b.json", lines(*(make_tweet(sequence=n, padding="x" * 4_000_000) for n in range(3))))
+    before = bytes_read()
+    assert status(settings, big) == "imported"
+    assert big.stat().st_size <= bytes_read() - before < 1.3 * big.stat().st_size
+
+
+def bytes_read() -> int:
+    """What this process has read so far, from files and anything else."""
+    return int(Path("/proc/self/io").read_text().split("rchar: ")[1].split()[0])
+
+
 def test_a_copy_is_read_but_not_parsed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its bytes have to be compared; what they hold is known."""
     status(settings, give(settings, "a.json"))

@@ -138,6 +138,15 @@ def test_little_is_read_in_the_commands_own_process(settings: Settings) -> None:
     assert AT_ONCE < 100_000_000
 
 
+def test_what_cannot_be_read_is_told_at_the_end(settings: Settings) -> None:
+    """A dangling link beside a good file; a pattern that the shell left alone."""
+    give(settings, 1)
+    (settings.data.parent / "in" / "link.json").symlink_to("nowhere")
+    code, out, _ = run(settings, "in/*.json")
+    assert (code, out.count(": imported\n")) == (1, 1)
+    assert "NOT READ: in/link.json cannot be read: a link to nowhere" in out
+
+
 def test_wrong_days_are_refused(settings: Settings) -> None:
     code, _, err = run(settings, "in", "--since", "2026-11-06", "--until", "2026-11-05")
     assert code == 2

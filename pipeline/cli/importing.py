@@ -31,7 +31,7 @@ AT_ONCE: Final = 32_000_000
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Paths, days, processes, strictness."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with files")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, a folder with files, or a pattern")
     parser.add_argument("--since", type=day, metavar="DAY", help="keep only tweets of this day and later ones")
     parser.add_argument("--until", type=day, metavar="DAY", help="keep only tweets of this day and earlier ones")
     parser.add_argument("--workers", type=positive, metavar="N", help="processes that read at once (default: as there are processors)")
@@ -62,19 +62,18 @@ def run(options: argparse.Namespace) -> int:
 
 def _imported(settings: Settings, options: argparse.Namespace) -> ImportReport:
     """Read what is not held yet, here or through Luigi."""
-    from pipeline import archive_files, days, importing, named_days
+    from pipeline import days, importing
     from pipeline.cli.terminal import progress
     from pipeline.import_report import ImportReport
 
     window = days.reach(options.since, options.until)
-    found = list(archive_files.find(options.paths))
-    paths = [path for path in found if not named_days.outside(str(path), window)]
+    paths, skipped, failures = importing.find(options.paths, window)
     held = importing.held(settings, paths, importing.wanted(settings, window, strict=options.strict))
     unread = list({importing.absolute(path): path for path in paths if path not in held}.values())
     few = options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE
     with progress("import") as told:
         new = (_here if few else _through_luigi)(settings, unread, options, told)
-        files, failures = [], []
+        files = []
         for number, path in enumerate(paths):
             told(None, f"the account: {number:,} of {len(paths):,} files")
             # a file that is given twice was held the second time
@@ -84,8 +83,7 @@ def _imported(settings: Settings, options: argparse.Namespace) -> ImportReport:
             elif digest := outcome.digest if outcome is not None else held.get(path):
                 held[path] = digest
                 files.append(importing.report(settings, path, digest, outcome.status if outcome is not None else "held"))
-    skipped = tuple(path for path in found if named_days.outside(str(path), window))
-    return ImportReport(tuple(files), tuple(failures), skipped)
+    return ImportReport(tuple(files), tuple(failures), tuple(skipped))
 
 
 def _here(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> dict[Path, Outcome]:
