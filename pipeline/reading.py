@@ -23,10 +23,7 @@ def read(file: BinaryIO, extract: Extract) -> Iterator[None]:
                 extract.asked(formats.searches(found.value))
                 for outcome in formats.parse(found.value):
                     extract.add(member.name, found, outcome)
-            if extract.full:
-                extract.flush()
-                yield
-            elif extract.lines.total - seen >= 20_000:
+            if extract.advance() or extract.lines.total - seen >= 20_000:
                 seen = extract.lines.total
                 yield
     extract.damages = damages

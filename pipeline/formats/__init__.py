@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from pipeline.formats._deleted import Deletion, deletions
-from pipeline.formats._record import Format, Notice, Outcome, Record, Reject, table
+from pipeline.formats._record import Format, Notice, Outcome, Record, Reject, strings, table
 from pipeline.formats._scrubbed import Scrubber
 from pipeline.formats._searched import searches
 
@@ -29,6 +29,7 @@ __all__ = [
     "names",
     "parse",
     "searches",
+    "strings",
     "table",
 ]
 

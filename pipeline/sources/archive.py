@@ -238,16 +238,6 @@ def extent_of(path: Path) -> tuple[float, float, float, float] | None:
     return (min(longitudes), min(latitudes), max(longitudes), max(latitudes)) if longitudes and latitudes else None
 
 
-def pack_minutes(minutes: set[int]) -> dict[str, str]:
-    """Minutes since 1970 as a bitmap of 1,440 bits a UTC day, in hexadecimal: what the manifest keeps of liveness."""
-    packed = {}
-    for number, group in itertools.groupby(sorted(minutes), key=lambda minute: minute // _MINUTES):
-        bits = np.zeros(_MINUTES, np.bool_)
-        bits[[minute % _MINUTES for minute in group]] = True
-        packed[(date(1970, 1, 1) + timedelta(days=number)).isoformat()] = np.packbits(bits).tobytes().hex()
-    return packed
-
-
 @dataclass(frozen=True, slots=True)
 class _Overview:
     """The small part of a manifest that stays in memory."""
