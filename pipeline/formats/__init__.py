@@ -12,11 +12,27 @@ from collections.abc import Iterator
 from functools import cache
 
 from pipeline.formats._deleted import Deletion, deletions
-from pipeline.formats._record import Format, Notice, Outcome, Record, Reject, strings, table
+from pipeline.formats._record import (
+    EARLIEST,
+    LATEST,
+    Bad,
+    Format,
+    Notice,
+    Outcome,
+    Record,
+    Reject,
+    instant,
+    strings,
+    table,
+)
 from pipeline.formats._scrubbed import Scrubber
 from pipeline.formats._searched import searches
+from pipeline.formats.v1 import client_name
 
 __all__ = [
+    "EARLIEST",
+    "LATEST",
+    "Bad",
     "Deletion",
     "Format",
     "Notice",
@@ -24,8 +40,10 @@ __all__ = [
     "Record",
     "Reject",
     "Scrubber",
+    "client_name",
     "deletions",
     "formats",
+    "instant",
     "names",
     "parse",
     "searches",

@@ -7,7 +7,6 @@ is counted once and kept beside it (area-<digest>.json).
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
