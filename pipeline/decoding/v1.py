@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress, repeat
-from typing import Any, Final
+from itertools import repeat
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 from pipeline import documents, formats
 from pipeline.columns import NOWHERE, Place, Written, place_of
 from pipeline.decoding._lines import Declined, Keep, Moments, decoded, whole_ids
+from pipeline.decoding._rows import Rows, keeping
 from pipeline.formats import Record
 from pipeline.geotagged import Extract
 
@@ -80,13 +81,13 @@ class Tweets:
     """Lines of streams and of twarc 1."""
 
     def __init__(self, extract: Extract) -> None:
-        self._extract, self._columns = extract, extract.columns
+        self._extract = extract
         self._decode = msgspec.json.Decoder(_Tweet).decode
         self._decode_plain = msgspec.json.Decoder(_Plain).decode
         self._moments = Moments()
-        self._places = Written(self._columns.known_places, _place)
-        self._clients = Written(self._columns.known_clients, formats.client_name)
-        self._langs = Written(self._columns.known_langs, _lang)
+        self._places = Written(extract.columns.known_places, _place)
+        self._clients = Written(extract.columns.known_clients, formats.client_name)
+        self._langs = Written(extract.columns.known_langs, _lang)
         self._sparse = False
 
     def read(self, lines: Sequence[bytes]) -> Keep:
@@ -139,17 +140,12 @@ class Tweets:
             quotes = tuple(map(_is_quote, quotes, quoted, retweeted))
         clients = [self._clients[source] for source in sources]
         spoken = [self._langs[lang] for lang in langs]
-        kept: list[Any] = [ids, seconds, authors, texts, spoken, clients, places, retweeted, quotes, where]
-        plain: list[int] = []
-        if not all(places):
-            located = [bool(place) or point is not None for place, point in zip(places, where or (None,) * rows, strict=True)]
-            plain = [second for second, found in zip(seconds, located, strict=True) if not found]
-            kept = [list(compress(column, located)) for column in kept]
+        keep_rows = keeping(self._extract, Rows(ids, seconds, authors, texts, spoken, clients, places, retweeted, quotes, where))
+        few = places.count(0) > (1 - SPARSE) * rows and where.count(None) == len(where)
 
         def keep() -> None:
-            self._append(*kept)
-            self._extract.plain(plain)
-            self._sparse = len(plain) > (1 - SPARSE) * rows
+            keep_rows()
+            self._sparse = few
 
         return keep
 
@@ -158,36 +154,6 @@ class Tweets:
         if edits.count(None) + infos.count(None) != 2 * len(ids) or (not all(texts) and None in texts):
             raise Declined
         return whole_ids(ids)
-
-    def _append(
-        self,
-        ids: list[int],
-        seconds: list[int],
-        authors: list[str],
-        texts: Sequence[str],
-        langs: list[int],
-        clients: list[int],
-        places: list[int],
-        retweeted: Sequence[object],
-        quotes: Sequence[object],
-        where: Sequence[tuple[float, float] | None],
-    ) -> None:
-        columns = self._columns
-        begin = len(columns)
-        columns.ids += ids
-        columns.seconds += seconds
-        columns.authors += authors
-        columns.texts += texts
-        columns.langs += langs
-        columns.clients += clients
-        columns.places += places
-        if any(retweeted):
-            columns.retweets += [row for row, retweet in enumerate(retweeted, begin) if retweet is not None]
-        if any(quotes):
-            columns.quotes += [row for row, quote in enumerate(quotes, begin) if quote]
-        if where:
-            columns.points.update((row, point) for row, point in enumerate(where, begin) if point is not None)
-        self._extract.records += len(ids)
 
 
 def _text(short: str | None, full: str | None, long: _Long | None, note: _Note | None) -> str | None:

@@ -24,6 +24,7 @@ from pipeline.formats._record import (
     instant,
     strings,
     table,
+    written_at,
 )
 from pipeline.formats._scrubbed import Scrubber
 from pipeline.formats._searched import searches
@@ -49,6 +50,7 @@ __all__ = [
     "searches",
     "strings",
     "table",
+    "written_at",
 ]
 
 #: Wrappers in wrappers: deeper is nobody's export but a file that wants to exhaust the stack.
