@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
+import pyarrow as pa
 
 from pipeline.formats import Bad, instant
 
@@ -43,11 +45,21 @@ def decoded(decode: Callable[[bytes], T], lines: Sequence[bytes]) -> list[T]:
     """
     try:
         values = list(map(decode, lines))
-        if not all(map(bytes.isascii, lines)):
-            b"".join(lines).decode()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Declined from error
+    if not all(map(bytes.isascii, lines)) and not _is_utf8(b"".join(lines)):
+        raise Declined
     return values
+
+
+def _is_utf8(text: bytes) -> bool:
+    # Arrow tells in a third of the time that decoding takes
+    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, pa.py_buffer(array("q", (0, len(text)))), pa.py_buffer(text)])
+    try:
+        whole.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def whole_ids(ids: Sequence[str]) -> list[int]:

@@ -37,14 +37,14 @@ class Rows:
 def keeping(extract: Extract, rows: Rows) -> Keep:
     """Puts the rows into the extract when it is called."""
     if all(rows.places):
-        return lambda: _append(extract, rows)
+        return lambda: append(extract, rows)
     located = [bool(place) or point is not None for place, point in zip(rows.places, rows.where or [None] * len(rows.ids), strict=True)]
     plain = [second for second, found in zip(rows.seconds, located, strict=True) if not found]
     chosen = rows if not plain else _compressed(rows, located)
 
     def keep() -> None:
         extract.plain(plain)
-        _append(extract, chosen)
+        append(extract, chosen)
 
     return keep
 
@@ -69,7 +69,8 @@ def _compressed(rows: Rows, chosen: list[bool]) -> Rows:
     )
 
 
-def _append(extract: Extract, rows: Rows) -> None:
+def append(extract: Extract, rows: Rows) -> None:
+    """Append rows that all have a place."""
     columns = extract.columns
     begin = len(columns)
     columns.ids += rows.ids

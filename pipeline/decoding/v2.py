@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, UnsetType
 from pipeline import documents, formats
 from pipeline.columns import NOWHERE, Place, Written, place_of
 from pipeline.decoding._lines import Declined, Keep, Moments, decoded, whole_ids
-from pipeline.decoding._rows import Rows, keeping
+from pipeline.decoding._rows import Rows, append
 from pipeline.formats import Bad, Record
 from pipeline.geotagged import Extract
 
@@ -95,13 +95,14 @@ class _Flat(_Post, gc=False):
     requestParameters: UnsetType = UNSET
 
 
+Post = TypeVar("Post", "_OfPage", "_Flat")
 Where = tuple[Place, tuple[float, float] | None]
 #: Places kept as they were written, by their bytes.
 MOST_PLACES: Final = 16_384
 _SOMETHING: Final = {"id": "1", "text": "", "created_at": "2006-03-22T00:00:00.000Z"}
 
 
-class _Posts:
+class _Posts(Generic[Post]):
     """What pages and single posts share."""
 
     def __init__(self, extract: Extract) -> None:
@@ -112,26 +113,46 @@ class _Posts:
         self._langs = Written(extract.columns.known_langs, lambda lang: lang or None)
         self._queries: dict[str, list[str]] = {}
 
-    def _rows(self, posts: Sequence[_Post], authors: Sequence[str | None], where: Sequence[Where]) -> Rows:
+    def _keeping(self, posts: Sequence[Post], author: Callable[[Post], str | None], where: Callable[[Post], Where]) -> Keep:
+        """Puts the posts into the extract: most have no place, and are only looked at as far as tells whether they are good."""
         ids = whole_ids([post.id for post in posts])
-        edited: dict[int, int] = {}
-        for row, post in enumerate(posts):
-            history = post.edit_history_tweet_ids or post.edit_history_post_ids
-            if history and history != [post.id] and (first := min(whole_ids(history))) < ids[row]:
-                edited[row], ids[row] = ids[row], first
-        return Rows(
-            ids,
-            [self._moment(post.created_at, ids[row], row in edited) for row, post in enumerate(posts)],
-            authors,
-            [post.text if post.note_tweet is None and post.note_post is None else _text(post) for post in posts],
-            [self._langs[post.lang] for post in posts],
-            [self._clients[post.source] for post in posts],
-            [self._known[place] for place, _ in where],
-            [_refers(post, RETWEETS) for post in posts],
-            [_refers(post, QUOTES) for post in posts],
-            [point for _, point in where],
-            edited,
+        edited = self._to_first(posts, ids)
+        written = [post.created_at for post in posts]
+        if edited or not all(written):
+            seconds = [self._moment(moment, ids[row], row in edited) for row, moment in enumerate(written)]
+        else:
+            seconds = [self._moments[moment] for moment in written]
+        places = {row: found for row, post in enumerate(posts) if post.geo and (found := where(post)) != (NOWHERE, None)}
+        located = [posts[row] for row in places]
+        rows = Rows(
+            [ids[row] for row in places],
+            [seconds[row] for row in places],
+            [author(post) for post in located],
+            [post.text if post.note_tweet is None and post.note_post is None else _text(post) for post in located],
+            [self._langs[post.lang] for post in located],
+            [self._clients[post.source] for post in located],
+            [self._known[place] for place, _ in places.values()],
+            [_refers(post, RETWEETS) for post in located],
+            [_refers(post, QUOTES) for post in located],
+            [point for _, point in places.values()],
+            {new: edited[row] for new, row in enumerate(places) if row in edited},
         )
+        plain = [second for row, second in enumerate(seconds) if row not in places]
+
+        def keep() -> None:
+            self._extract.plain(plain)
+            append(self._extract, rows)
+
+        return keep
+
+    def _to_first(self, posts: Sequence[Post], ids: list[int]) -> dict[int, int]:
+        """Put the first id of its history for the id of an edited post; (row → id of the version, for these)."""
+        histories = [post.edit_history_tweet_ids or post.edit_history_post_ids for post in posts]
+        edited: dict[int, int] = {}
+        for row, history in enumerate(histories) if any(histories) else ():
+            if history and history != [posts[row].id] and (first := min(whole_ids(history))) < ids[row]:
+                edited[row], ids[row] = ids[row], first
+        return edited
 
     def _moment(self, written: str | None, first: int, is_edit: bool) -> int:
         if written is None or is_edit:
@@ -150,7 +171,7 @@ class _Posts:
         return self._queries[twarc.url]
 
 
-class Pages(_Posts):
+class Pages(_Posts[_OfPage]):
     """Pages of posts and stream records, a line each."""
 
     def __init__(self, extract: Extract) -> None:
@@ -181,8 +202,7 @@ class Pages(_Posts):
         if "None" in places:
             # formats/ looks for a place of that name where a post names none
             raise Declined
-        authors = [post.author_id or None for post in posts]
-        keep_rows = keeping(self._extract, self._rows(posts, authors, [self._where(post.geo, places) for post in posts]))
+        keep_rows = self._keeping(posts, lambda post: post.author_id or None, lambda post: self._where(post.geo, places))
 
         def keep() -> None:
             self._extract.asked(queries)
@@ -217,7 +237,7 @@ class Pages(_Posts):
         return self._ids[place]
 
 
-class Posts(_Posts):
+class Posts(_Posts[_Flat]):
     """Single posts, as twarc2 flattens them, a line each."""
 
     def __init__(self, extract: Extract) -> None:
@@ -229,8 +249,7 @@ class Posts(_Posts):
         """What has a place goes to the columns, the rest is counted."""
         posts = decoded(self._decode, lines)
         queries = [query for post in posts for query in self._asked(post.twarc)]
-        authors = [post.author_id or (post.author.id if post.author is not None else None) or None for post in posts]
-        keep_rows = keeping(self._extract, self._rows(posts, authors, [self._where(bytes(post.geo)) for post in posts]))
+        keep_rows = self._keeping(posts, _author, lambda post: self._where(bytes(post.geo)))
 
         def keep() -> None:
             self._extract.asked(queries)
@@ -239,8 +258,6 @@ class Posts(_Posts):
         return keep
 
     def _where(self, geo: bytes) -> Where:
-        if not geo:
-            return NOWHERE, None
         if geo not in self._places:
             if len(self._places) >= MOST_PLACES:
                 self._places.clear()
@@ -255,6 +272,10 @@ QUOTES: Final = ("quoted",)
 def _refers(post: _Post, kinds: tuple[str, ...]) -> bool:
     listed = post.referenced_tweets or post.referenced_posts
     return listed is not None and any(reference.type in kinds for reference in listed)
+
+
+def _author(post: _Flat) -> str | None:
+    return post.author_id or (post.author.id if post.author is not None else None) or None
 
 
 def _text(post: _Post) -> str:
