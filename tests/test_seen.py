@@ -29,5 +29,5 @@ def test_what_lies_on_the_disk_has_no_name(tmp_path: Path) -> None:
     """So a process that is killed leaves nothing behind."""
     seen = Seen(tmp_path, largest=10)
     for start in range(0, 1000, 50):
-        assert seen.add(np.arange(start, start + 60)).sum() == 60 if start == 0 else 50
+        assert seen.add(np.arange(start, start + 60)).sum() == (60 if start == 0 else 50)
     assert not list(tmp_path.iterdir())
