@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.formats import Record, strings
+from pipeline.formats import Record, raw_json, strings
 from pipeline.schema import INSTANT, RECORDS
 
 #: What describes a place, in the order of RECORDS.
@@ -102,13 +102,13 @@ class Columns:
         self.retweets: list[int] = []
         self.quotes: list[int] = []
         self.points: dict[int, tuple[float, float]] = {}
-        self.raws: list[str] = []
+        self.raws: list[str | None] = []
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def add(self, record: Record, raw: str | None = None) -> None:
-        """Append one record."""
+    def add(self, record: Record, *, raw: bool = False) -> None:
+        """Append one record; with its own JSON, or all without."""
         row = len(self.ids)
         self.ids.append(record.tweet_id)
         self.seconds.append(int(record.created_at.timestamp()))
@@ -125,8 +125,8 @@ class Columns:
             self.quotes.append(row)
         if record.longitude is not None and record.latitude is not None:
             self.points[row] = (record.longitude, record.latitude)
-        if raw is not None:
-            self.raws.append(raw)
+        if raw:
+            self.raws.append(raw_json(record.item))
 
     def take(self) -> tuple[pa.Table, NDArray[np.int64]]:
         """(all rows as a table of schema.RECORDS, a fingerprint of each row's content but for `raw`); none are left here.

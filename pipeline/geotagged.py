@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -43,7 +42,8 @@ class Extract:
     Attributes:
         batch_rows: rows of a row group.
         raw: whether each record's own JSON is kept.
-        window: what was written outside of it is counted only; None: everything is wanted.
+        window: what was written outside of it is counted only, and says nothing of coverage; None: everything is wanted.
+        strict: whether the first reject or damage is an error.
         columns: the geotagged records of the batch; to be appended to by whoever reads, with `records` counted up.
     """
 
@@ -52,6 +52,7 @@ class Extract:
     raw: bool
     stones: Tombstones
     window: Window | None = None
+    strict: bool = False
     columns: Columns = field(default_factory=Columns)
     quarantine: Quarantine = field(init=False)
     deletions: Asked = field(default_factory=Asked)
@@ -60,9 +61,11 @@ class Extract:
     records: int = 0
     stored: int = 0
     no_geo: int = 0
-    outside_window: int = 0
     duplicates: int = 0
     deleted: int = 0
+    outside_window: int = 0
+    #: Members passed over unread, since their names tell of days outside the window.
+    skipped: int = 0
     notices: Counter[str] = field(default_factory=Counter)
     first: datetime | None = None
     last: datetime | None = None
@@ -76,7 +79,7 @@ class Extract:
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.stones)
+        self.quarantine = Quarantine(self.stones, self.strict)
         self._seen = Seen(self.folder)
 
     def __enter__(self) -> Extract:
@@ -108,8 +111,7 @@ class Extract:
         if isinstance(outcome, Record):
             if outcome.geotagged:
                 self.records += 1
-                # ASCII escapes keep even lone surrogates as they were
-                self.columns.add(outcome, json.dumps(outcome.item, separators=(",", ":")) if self.raw else None)
+                self.columns.add(outcome, raw=self.raw)
             else:
                 self.plain((int(outcome.created_at.timestamp()),))
         elif isinstance(outcome, Notice):
@@ -211,9 +213,10 @@ class Extract:
             "records": self.records,
             "stored": self.stored,
             "no_geo": self.no_geo,
-            "outside_window": self.outside_window,
             "deleted": self.deleted,
             "duplicates": self.duplicates,
+            "outside_window": self.outside_window,
+            "skipped": self.skipped,
             "notices": dict(sorted(self.notices.items())),
             "rejects": dict(sorted(self.quarantine.counts.items())),
             "damages": [asdict(damage) for damage in self.damages],

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import BinaryIO, Final
 
-from pipeline import decoding, documents, formats, streams
+from pipeline import decoding, documents, formats, named_days, streams
 from pipeline.decoding import Declined
 from pipeline.documents import Broken, Reader, Source
+from pipeline.errors import ArchiveError
 from pipeline.geotagged import Extract
+from pipeline.quarantine import STRICTLY
 from pipeline.streams import Damage
 
 #: Bytes of lines read at a time: they and what is made of them stay in a processor's second cache. And lines, where they are short.
@@ -31,11 +33,23 @@ def read(file: BinaryIO, extract: Extract) -> Iterator[None]:
     damages: list[Damage] = []
     reading = _Reading(extract)
     seen = 0
-    for member in streams.members(file, damages):
+
+    def skip(name: str) -> bool:
+        passed_over = named_days.outside(name, extract.window)
+        extract.skipped += passed_over
+        return passed_over
+
+    for member in streams.members(file, damages, skip if extract.window is not None else None):
         for _ in reading.member(member):
+            if damages and extract.strict:
+                break
             if extract.advance() or extract.lines.total - seen >= 20_000:
                 seen = extract.lines.total
                 yield
+    if damages and extract.strict:
+        first = damages[0]
+        where = f"{first.member}, " if first.member else ""
+        raise ArchiveError(f"{where}byte {first.offset:,}: {first.reason} ({first.detail})", todo=STRICTLY)
     extract.damages = damages
 
 

@@ -8,18 +8,24 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 EPOCH: Final = 1_288_834_974_657
-#: Ids were counted up until 4 November 2010; the snowflakes begin there.
-FIRST_SNOWFLAKE: Final = 29_700_859_247
-MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-OLD_TIME: Final = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d) (\d{4})", re.ASCII)
-STREAM_NOTICES: Final = ("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "warning", "disconnect")
+#: Ids were counted up until 4 November 2010 and stood at 29.7 thousand millions; what is above are snowflakes.
+FIRST_SNOWFLAKE: Final = 30_000_000_000
+FIRST_TWEET: Final = datetime(2006, 3, 21, tzinfo=UTC)
+NEXT_CENTURY: Final = datetime(2100, 1, 1, tzinfo=UTC)
+MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+OLD_TIME: Final = re.compile(r"[^ ]* ([A-Z][a-z]{2}) (\d+) (\d+):(\d+):(\d+) ([+-])(\d\d)(\d\d) (\d+)", re.ASCII)
+#: Messages of v1.1 streams, objects of one key; the last four of user streams.
+STREAM_NOTICES: Final = [
+    *("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "warning", "disconnect"),
+    *("friends", "friends_str", "control", "direct_message"),
+]
 
-#: One outcome: ("record", the fields of schema.RECORDS without raw), ("notice", kind) or ("reject", reason).
+#: One outcome: ("record", the fields of schema.RECORDS without raw), ("notice", (kind, when it was sent or None)) or ("reject", reason).
 Outcome = tuple[str, Any]
 
 
@@ -28,90 +34,117 @@ class Fault(Exception):
 
 
 def outcomes(document: Any, depth: int = 0) -> Iterator[Outcome]:
-    """What a document holds, in order; at least one."""
-    if isinstance(document, list):
-        yield from _list(document, depth)
-    elif not isinstance(document, dict):
+    """What a document holds, in order; at least one. Wrappers are opened up to eight deep."""
+    shape = _shape(document)
+    if shape is None or depth == 8:
         yield "reject", "unknown_shape"
-    elif _is_v1(document):
+    elif shape == "v1":
         yield _made(_v1, document)
-    elif (kind := _notice(document)) is not None:
-        yield "notice", kind
-    elif (inner := _wrapped(document)) is not None:
-        yield from _wrapping(inner, depth)
-    elif "data" in document or "includes" in document or "meta" in document:
+    elif shape == "page":
         yield from _page(document)
-    elif _is_v2(document):
-        yield _made(_v2, document, {})
-    elif document.get("errors"):
-        yield "notice", "errors"
+    elif shape == "item":
+        yield _item(document, {})
+    elif shape == "row":
+        yield "reject", "no_document"
+    elif shape == "list":
+        inner = document if isinstance(document, list) else _wrapped(document)
+        if not inner:
+            yield "notice", ("empty_page", None)
+        for one in inner:
+            yield from outcomes(one, depth + 1)
     else:
-        yield "reject", "unknown_shape"
+        yield "notice", (shape, _sent(document, shape))
 
 
 # shapes --------------------------------------------------------------------------------------------------------------
 
 
-def _is_v1(document: Mapping[str, Any]) -> bool:
-    return "id_str" in document or ("user" in document and "text" in document) or "full_text" in document
+def _shape(document: Any) -> str | None:
+    """v1, page, item (of v2), list, row, or the kind of a notice; None for what nobody knows."""
+    if isinstance(document, list):
+        return "list"
+    if not isinstance(document, dict):
+        return None
+    has = document.keys().__contains__
+    if has("user") or ((has("id_str") or has("full_text")) and (has("created_at") or has("retweet_count"))):
+        return "v1"
+    if not has("id_str") and not has("full_text"):
+        if isinstance(document.get("data", 0), (list, dict, type(None))):
+            return "page"
+        if not has("data") and (has("meta") or (has("includes") and not has("text"))):
+            return "page"
+        if _is_post(document) or (has("username") and has("id")) or (has("start") and (has("tweet_count") or has("post_count"))):
+            return "item"
+    if has("data") or has("text"):
+        return None
+    notice = _notice(document)
+    if notice is not None:
+        return notice
+    if not has("full_text") and _wrapped(document) is not None:
+        return "list"
+    return "row" if not has("full_text") and has("id") and has("key") and has("value") else None
 
 
-def _is_v2(document: Mapping[str, Any]) -> bool:
-    return "id" in document and "text" in document or "author_id" in document or "edit_history_tweet_ids" in document
+def _is_post(document: Mapping[str, Any]) -> bool:
+    """Of v2, flattened or not, if one of its fields is spoiled too."""
+    keys = document.keys()
+    own = {"author_id", "conversation_id", "public_metrics", "edit_controls"}
+    own |= {f"{name}_{noun}" for name in ("note",) for noun in ("tweet", "post")}
+    own |= {f"edit_history_{noun}_ids" for noun in ("tweet", "post")} | {f"referenced_{noun}s" for noun in ("tweet", "post")}
+    return not keys & {"username", "bbox", "member_count", "participant_count"} and (keys >= {"id", "text"} or bool(keys & own))
 
 
 def _notice(document: Mapping[str, Any]) -> str | None:
     for kind in STREAM_NOTICES:
-        if len(document) == 1 and kind in document:
+        if kind in document and len(document) <= 2:
             return kind
-    if "action" in document and "id" in document:
+    if document.keys() >= {"id", "action", "reason"}:
         return "compliance"
-    if "title" in document and "type" in document and "text" not in document:
-        return "errors"
-    return None
+    if document.keys() & {"meta", "includes"}:
+        return None
+    return "errors" if isinstance(document.get("errors"), list) or document.keys() >= {"title", "type", "detail"} else None
 
 
-def _wrapped(document: Mapping[str, Any]) -> Any:
+def _sent(notice: Mapping[str, Any], kind: str) -> datetime | None:
+    given = str(_table(notice.get(kind)).get("timestamp_ms"))
+    if not re.fullmatch("[0-9]{1,14}", given):
+        return None
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(given))
+    return moment if FIRST_TWEET <= moment < NEXT_CENTURY else None
+
+
+def _wrapped(document: Mapping[str, Any]) -> list[Any] | None:
     for key in ("statuses", "results", "rows"):
         if isinstance(document.get(key), list):
-            return document[key]
-    for key in ("doc", "_source", "tweet"):
-        if isinstance(document.get(key), dict):
-            return document[key]
-    return None
-
-
-def _wrapping(inner: Any, depth: int) -> Iterator[Outcome]:
-    if depth > 8:
-        yield "reject", "unknown_shape"
-    else:
-        yield from outcomes(inner, depth + 1)
-
-
-def _list(items: list[Any], depth: int) -> Iterator[Outcome]:
-    if not items:
-        yield "notice", "empty_page"
-    for item in items:
-        yield from _wrapping(item, depth)
+            found: list[Any] = document[key]
+            return found
+    return next(([document[key]] for key in ("doc", "_source", "tweet") if isinstance(document.get(key), dict)), None)
 
 
 def _page(page: Mapping[str, Any]) -> Iterator[Outcome]:
     data = page.get("data")
-    includes = page.get("includes")
-    listed = includes.get("places") if isinstance(includes, dict) else None
-    places = {place["id"]: place for place in listed or () if isinstance(place, dict) and isinstance(place.get("id"), str)}
-    posts = data if isinstance(data, list) else [data] if data else []
-    if not posts:
-        yield "notice", "errors" if page.get("errors") else "empty_page"
-    for post in posts:
-        if not isinstance(post, dict):
-            yield "reject", "unknown_shape"
-        elif "tweet_count" in post or "post_count" in post:
-            yield "notice", "counts"
-        elif "username" in post:
-            yield "notice", "user"
-        else:
-            yield _made(_v2, post, places)
+    listed = _table(page.get("includes")).get("places")
+    known = [place for place in listed if isinstance(place, dict)] if isinstance(listed, list) else []
+    places = {place["id"]: place for place in known if isinstance(place.get("id"), str)}
+    if not data:
+        yield "notice", ("errors" if page.get("errors") else "empty_page", None)
+    elif isinstance(data, dict):
+        yield _item(data, places)
+    else:
+        for item in data:
+            yield _item(item, places)
+
+
+def _item(item: Any, places: Mapping[str, Any]) -> Outcome:
+    if not isinstance(item, dict):
+        return "reject", "unknown_shape"
+    if "username" in item:
+        return "notice", ("user", None)
+    if "text" not in item and ("tweet_count" in item or "post_count" in item):
+        return "notice", ("counts", None)
+    if "text" not in item and "id" not in item and not _is_post(item):
+        return "reject", "unknown_shape"
+    return _made(_v2, item, places)
 
 
 # posts ---------------------------------------------------------------------------------------------------------------
@@ -125,81 +158,85 @@ def _made(make: Any, post: Mapping[str, Any], *others: Any) -> Outcome:
 
 
 def _v1(post: Mapping[str, Any]) -> dict[str, Any]:
-    own = _id(post)
-    info = _table(post.get("edit_info"))
-    first = _table(post.get("edit_history")).get("initial_tweet_id") or _table(info.get("edit")).get("initialTweetId")
-    history = first if first is None else [first]
-    history = history or _table(info.get("initial")).get("editTweetIds")
     user = _table(post.get("user"))
     texts = (_table(post.get("note_tweet")).get("text"), _table(post.get("extended_tweet")).get("full_text"), post.get("full_text"))
+    record = _base(post, _old_history(post), (*texts, post.get("text")), user.get("id_str") or user.get("id"))
     retweet = isinstance(post.get("retweeted_status"), dict)
-    record = _base(own, history, post, (*texts, post.get("text")), user.get("id_str") or user.get("id"))
-    source = post.get("source")
-    if isinstance(source, str):
-        link = re.fullmatch(r"\s*<a [^>]*>(.*)</a>\s*", source, re.DOTALL)
-        record["client"] = _said(html.unescape(link[1] if link else source))
-    record |= {"is_retweet": retweet, "is_quote": bool(post.get("is_quote_status")) and not retweet}
+    quote = post.get("is_quote_status") is True or isinstance(post.get("quoted_status"), dict)
+    record |= {"is_retweet": retweet, "is_quote": quote and not retweet}
     point = _point(post.get("coordinates"), 0, 1) or _point(post.get("geo"), 1, 0)
     place = _table(post.get("place"))
-    corners = _table(place.get("bounding_box")).get("coordinates")
-    return _located(record, point, place, place.get("id"), _corners(corners) if corners is not None else None)
+    bounds = place.get("bounding_box")
+    empty = bounds is None or (isinstance(bounds, dict) and "coordinates" in bounds and bounds["coordinates"] is None)
+    return _located(record, point, place, place.get("id"), None if empty else lambda: _ring(_table(bounds).get("coordinates")))
+
+
+def _old_history(post: Mapping[str, Any]) -> Any:
+    """The ids of an edit's versions, as late v1.1 and the X data export give them."""
+    late = _table(post.get("edit_history"))
+    if late:
+        return late.get("edit_tweet_ids") or ([late["initial_tweet_id"]] if late.get("initial_tweet_id") else None)
+    info = _table(post.get("edit_info"))
+    first = _table(info.get("edit")).get("initialTweetId")
+    return _table(info.get("initial")).get("editTweetIds") or ([first] if first else None)
 
 
 def _v2(post: Mapping[str, Any], places: Mapping[str, Any]) -> dict[str, Any]:
-    own = _id(post)
-    history = post.get("edit_history_tweet_ids", post.get("edit_history_post_ids"))
+    history = post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids")
     notes = [_table(post.get(name)).get("text") for name in ("note_tweet", "note_post")]
     author = post.get("author_id") or _table(post.get("author")).get("id")
-    record = _base(own, history, post, (*notes, post.get("text")), author)
-    record["client"] = _said(post.get("source"))
-    kinds = [_table(other).get("type") for other in post.get("referenced_tweets") or post.get("referenced_posts") or ()]
-    record["is_retweet"] = "retweeted" in kinds or "reposted" in kinds
-    record["is_quote"] = "quoted" in kinds and not record["is_retweet"]
+    record = _base(post, history, (*notes, post.get("text")), author)
+    listed = post.get("referenced_tweets") or post.get("referenced_posts")
+    kinds = [_table(other).get("type") for other in listed] if isinstance(listed, list) else []
+    record |= {"is_retweet": "retweeted" in kinds or "reposted" in kinds, "is_quote": "quoted" in kinds}
     geo = _table(post.get("geo"))
-    known = geo.get("place_id") or geo.get("id")
-    place = places.get(known, geo) if isinstance(known, str) else geo
-    bounds = _table(place.get("geo")).get("bbox")
-    return _located(record, _point(geo.get("coordinates"), 0, 1), place, known, bounds)
+    included = _table(places.get(str(geo.get("place_id")))) if geo else {}
+    merged = {**included, **geo}
+    bounds = (_table(merged.get("geo")) or _table(included.get("geo"))).get("bbox")
+    known = geo.get("place_id") or merged.get("id")
+    return _located(record, _point(geo.get("coordinates"), 0, 1), merged, known, None if bounds is None else lambda: _box(bounds))
 
 
-def _base(own: int, history: Any, post: Mapping[str, Any], texts: tuple[Any, ...], author: Any) -> dict[str, Any]:
-    """The fields that both generations have."""
-    first = own
-    if history:
-        if not isinstance(history, list):
-            raise Fault("bad_id")
-        first = _whole(history[0])
-    text = next((text for text in texts if isinstance(text, str)), None)
+def _base(post: Mapping[str, Any], history: Any, texts: tuple[Any, ...], author: Any) -> dict[str, Any]:
+    """The fields that both generations have, judged in this order: id, versions, time, text."""
+    own = _id(post)
+    if history and not isinstance(history, list):
+        raise Fault("bad_id")
+    first = min([own, *map(_whole, history or [])])
     moment = _written(post.get("created_at"), first, own)
+    text = next((text for text in texts if isinstance(text, str)), None)
     if text is None:
         raise Fault("no_text")
+    source = post.get("source")
     return {
         "tweet_id": first,
         "version_id": own,
         "created_at": moment,
-        "author_id": None if author is None or isinstance(author, bool) else str(author),
+        "author_id": str(author) if author and isinstance(author, (str, int)) and not isinstance(author, bool) else None,
         "text": text,
         "lang": _said(post.get("lang")),
-        "client": None,
+        "client": _said(html.unescape(re.sub(r"<[^>]*>", "", source)).strip()) if isinstance(source, str) else None,
     }
 
 
-def _located(record: dict[str, Any], point: Any, place: Mapping[str, Any], place_id: Any, bounds: Any) -> dict[str, Any]:
+def _located(
+    record: dict[str, Any], point: Any, place: Mapping[str, Any], place_id: Any, bounds: Callable[[], Any] | None
+) -> dict[str, Any]:
     box: Any = (None, None, None, None)
     if bounds is not None:
         try:
-            box = _box(bounds)
+            box = bounds()
         except Fault:
-            # the point decides alone
+            # beside a point, which decides alone, a broken box is forgiven
             if point is None:
                 raise
     return record | {
         "longitude": point[0] if point else None,
         "latitude": point[1] if point else None,
-        "place_id": _said(place_id),
+        "place_id": _said(place_id) or _said(place.get("place_id")),
         "place_name": _said(place.get("full_name")) or _said(place.get("name")),
         "place_type": _said(place.get("place_type")),
-        "place_country": _said(place.get("country_code")),
+        "place_country": _said(place.get("country_code")) or _said(place.get("country")),
         **dict(zip(("place_west", "place_south", "place_east", "place_north"), box, strict=True)),
     }
 
@@ -212,7 +249,7 @@ def _table(value: Any) -> Mapping[str, Any]:
 
 
 def _said(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    return value if isinstance(value, str) and value else None
 
 
 def _id(post: Mapping[str, Any]) -> int:
@@ -231,12 +268,12 @@ def _whole(value: Any) -> int:
 
 
 def _written(given: Any, first: int, version: int) -> datetime:
-    if given is not None and first == version:
-        return _instant(given)
+    """The field speaks for its own version; the id of the first tells when that was written."""
+    moment = None if given is None else _instant(given)
+    if moment is not None and (first == version or first < FIRST_SNOWFLAKE):
+        return moment
     if first < FIRST_SNOWFLAKE:
-        if given is None:
-            raise Fault("no_time")
-        return _instant(given)
+        raise Fault("no_time")
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=((first >> 22) + EPOCH) // 1000)
 
 
@@ -254,7 +291,7 @@ def _instant(given: Any) -> datetime:
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Fault("bad_time") from None
-    if not datetime(2006, 3, 21, tzinfo=UTC) <= moment < datetime(2100, 1, 1, tzinfo=UTC):
+    if not FIRST_TWEET <= moment < NEXT_CENTURY:
         raise Fault("bad_time")
     return moment.replace(microsecond=0)
 
@@ -274,9 +311,7 @@ def _on_earth(longitude: Any, latitude: Any) -> tuple[float, float] | None:
 
 
 def _point(field: Any, x: int, y: int) -> tuple[float, float] | None:
-    if field is None or field == {}:
-        return None
-    pair = _table(field).get("coordinates")
+    pair = field.get("coordinates") if isinstance(field, dict) else field
     if pair is None:
         return None
     if not isinstance(pair, list) or len(pair) < 2 or (found := _on_earth(pair[x], pair[y])) is None:
@@ -284,13 +319,19 @@ def _point(field: Any, x: int, y: int) -> tuple[float, float] | None:
     return found
 
 
-def _corners(coordinates: Any) -> Any:
-    """The box of a ring that begins in the south-west."""
-    ring = coordinates[0] if isinstance(coordinates, list) and coordinates else None
-    if not isinstance(ring, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in ring) or len(ring) < 4:
-        return "none"
-    west, east = ring[0][0], ring[2][0]
-    return [west, ring[0][1], east, ring[2][1]]
+def _ring(rings: Any) -> tuple[float, float, float, float]:
+    """The box of the first ring of corners."""
+    ring = rings[0] if isinstance(rings, list) and rings else rings
+    if not isinstance(ring, list) or not ring or not all(isinstance(corner, list) and len(corner) >= 2 for corner in ring):
+        raise Fault("bad_place")
+    longitudes, latitudes = [_number(corner[0]) for corner in ring], [_number(corner[1]) for corner in ring]
+    if any(map(math.isnan, longitudes + latitudes)):
+        raise Fault("bad_place")
+    west, east = min(longitudes), max(longitudes)
+    if len(ring) == 4 and east - west > 180 and longitudes[0] > longitudes[2]:
+        # it begins in the far east and goes over the antimeridian
+        west, east = longitudes[0], longitudes[2]
+    return _box([west, min(latitudes), east, max(latitudes)])
 
 
 def _box(bounds: Any) -> tuple[float, float, float, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import itertools
 import json
 import lzma
 import re
@@ -16,17 +17,19 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import zstandard
 
 from tests import plain_posts
 
-#: `[`, `{"rows":[`, `window.YTD.tweets.part0 = [`: a list begins that has an element a line.
-OPENING: Final = re.compile(r'(?:window\.[\w.]+\s*=\s*)?(?:\{(?:\s*"[^"]*"\s*:\s*(?:\d+|"[^"]*")\s*,)*\s*"\w+"\s*:\s*)?\[')
-CLOSING: Final = re.compile(r"\]\s*\}?\s*[,;]?")
-ASSIGNMENT: Final = re.compile(r"window\.[\w.]+\s*=\s*")
+#: `[`, or `{"total_rows":3,"rows":[`: a list begins that has an element a line; and how it ends.
+OPENING: Final = re.compile(rb'(\{\s*("[^"\\]*"\s*:\s*([^"\[\]{},]+|"[^"\\]*")\s*,\s*)*"(rows|results|statuses)"\s*:\s*)?\[')
+CLOSING: Final = re.compile(rb"\][\]}\s;]*")
+ASSIGNMENT: Final = re.compile(rb"\s*window\.[\w.]+\s*=\s*")
+STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+#: How often, over all lines of a file, lines that waited in vain are read again.
+AGAIN: Final = 2
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,14 @@ def read(content: bytes) -> Reading:
     """What a file holds."""
     reading = Reading()
     for name, plain in members("", content):
-        for kind, value, line, offset in _Lines(name, plain, reading).documents():
+        before = 3 if plain.startswith(b"\xef\xbb\xbf") else 0
+        for kind, value, line, offset in _Lines(name, plain, reading).documents(before):
             if kind == "broken":
                 reading.found.append(Found("reject", value, name, line, offset, broken=True))
             else:
                 for what, inner in plain_posts.outcomes(value):
                     reading.found.append(Found(what, inner, name, line, offset))
     return reading
-
-
-def read_path(path: Path) -> Reading:
-    """What the file at a path holds."""
-    return read(path.read_bytes())
 
 
 def members(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -96,78 +95,108 @@ def members(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
                     assert inner is not None
                     yield from members(f"{name}/{member.name}" if name else member.name, inner.read())
     elif head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        yield name, content.decode("utf-16", "surrogatepass").encode("utf-8", "surrogatepass")
+        # the mark stays a mark: offsets are those of the same text in UTF-8
+        encoding = "utf-16-le" if head[:1] == b"\xff" else "utf-16-be"
+        yield name, content.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
     else:
         yield name, content
 
 
 class _Lines:
-    """The lines of one plain file, and what they make together."""
+    """The lines of one plain file, and what they make together.
+
+    A line that is no JSON by itself but begins with a bracket waits for those that follow, joined without their line ends, until the
+    brackets are balanced. It has waited in vain where they close too often, where what is balanced is no JSON, where a line that is a
+    whole object begins in the first column, or where the file ends. Then it is broken; reading goes on at the next line that begins in
+    its first column with a bracket.
+    """
 
     def __init__(self, member: str, content: bytes, reading: Reading) -> None:
         self.member, self.reading = member, reading
+        content = content.removeprefix(b"\xef\xbb\xbf")
         self.lines = content.split(b"\n")
         if self.lines[-1] == b"":
             self.lines.pop()
-        self.offsets = [0]
-        for line in self.lines:
-            self.offsets.append(self.offsets[-1] + len(line) + 1)
+        self.again = self.reached = 0
 
-    def documents(self) -> Iterator[tuple[str, Any, int, int]]:
-        """(document or broken, value or reason, line, offset)."""
+    def documents(self, before: int) -> Iterator[tuple[str, Any, int, int]]:
+        """(document or broken, value or reason, line, offset); `before` is the length of a byte order mark."""
+        offsets = [0, *itertools.accumulate(len(line) + 1 for line in self.lines)]
+        offsets[1:] = [offset + before for offset in offsets[1:]]
         at = 0
         while at < len(self.lines):
-            kind, value, taken = self._one(at)
-            if kind in ("document", "broken"):
-                yield kind, value, at + 1, self.offsets[at]
-            self.reading.fates.append((self.member, kind))
-            self.reading.fates.extend((self.member, "blank" if not self._text(more).strip() else "continued") for more in range(at + 1, at + taken))
-            at += taken
+            for kind, value in self._next(at):
+                if kind in ("document", "broken"):
+                    yield kind, value, at + 1, offsets[at]
+                self.reading.fates.append((self.member, kind))
+                at += 1
 
-    def _text(self, at: int) -> bytes:
-        line = self.lines[at].removesuffix(b"\r")
-        return line.removeprefix(b"\xef\xbb\xbf") if at == 0 else line
-
-    def _one(self, at: int) -> tuple[str, Any, int]:
-        """(fate of the line at `at`, the value or the reason, how many lines it takes)."""
-        line = self._text(at)
-        if not line.strip():
-            return "blank", None, 1
-        whole, value = parsed(line)
+    def _next(self, at: int) -> list[tuple[str, Any]]:
+        """The fates of the line at `at` and perhaps of some after it, with the value or the reason."""
+        self.reached = max(self.reached, at + 1)
+        text = self.lines[at].strip()
+        if not text:
+            return [("blank", None)]
+        whole, value = parsed(text)
         if whole:
-            return "document", value, 1
-        text = line.decode("utf-8", "surrogateescape").strip()
-        if OPENING.fullmatch(text):
-            return "wrapper", None, 1
-        if CLOSING.fullmatch(text):
-            return "wrapper", None, 1
-        return self._joined(at)
+            return [("document", value)]
+        bare = ASSIGNMENT.sub(b"", text, count=1) if ASSIGNMENT.match(text) else text
+        if OPENING.fullmatch(bare) or CLOSING.fullmatch(text):
+            return [("wrapper", None)]
+        if not bare.startswith((b"{", b"[")):
+            return [("broken", "bad_json")]
+        return self._joined(at, bare)
 
-    def _joined(self, at: int) -> tuple[str, Any, int]:
-        """A document of several lines, as it was cut by its writer or indented; else the one line is broken."""
-        held = self._text(at)
-        more = at
-        while begins(held):
-            more += 1
-            if more == len(self.lines):
-                return "broken", "truncated", 1
-            held += self._text(more)
-            whole, value = parsed(held)
+    def _joined(self, at: int, bare: bytes) -> list[tuple[str, Any]]:
+        held = self.lines[at].lstrip()
+        held = (ASSIGNMENT.sub(b"", held, count=1) if ASSIGNMENT.match(held) else held).rstrip(b"\r")
+        waiting = [at]
+        for more in range(at + 1, len(self.lines)):
+            depth = _depth(held)
+            whole, value = parsed(held.strip()) if depth == 0 else (False, None)
             if whole:
-                return "document", value, more - at + 1
-        return "broken", "bad_json", 1
+                return self._fates(waiting, ("document", value), ("continued", None))
+            if depth is not None and depth <= 0:
+                return self._in_vain(waiting, "bad_json")
+            self.reached = max(self.reached, more + 1)
+            line, text = self.lines[more], self.lines[more].strip()
+            if text:
+                if line.startswith(b"{") and len(text) > 3 and text.rstrip(b",").endswith(b"}") and parsed(text)[0]:
+                    return self._in_vain(waiting, "bad_json")
+                held += line.rstrip(b"\r")
+                waiting.append(more)
+        depth = _depth(held)
+        whole, value = parsed(held.strip()) if depth == 0 else (False, None)
+        if whole:
+            return self._fates(waiting, ("document", value), ("continued", None))
+        return self._in_vain(waiting, "bad_json" if depth is not None and depth <= 0 else "truncated")
+
+    def _in_vain(self, waiting: list[int], reason: str) -> list[tuple[str, Any]]:
+        later = [at for at in waiting[1:] if self.lines[at].startswith((b"{", b"["))]
+        if later and self.again < AGAIN * self.reached:
+            self.again += sum(at >= later[0] for at in waiting)
+            waiting = [at for at in waiting if at < later[0]]
+        return self._fates(waiting, ("broken", reason), ("broken", reason))
+
+    def _fates(self, waiting: list[int], first: tuple[str, Any], others: tuple[str, Any]) -> list[tuple[str, Any]]:
+        """Of every line from the first to the last of these; those between that are not among them are blank."""
+        between = [others if at in waiting else ("blank", None) for at in range(waiting[0] + 1, waiting[-1] + 1)]
+        return [first, *between]
 
 
-def parsed(line: bytes) -> tuple[bool, Any]:
-    """(whether it is one JSON value, the value); a comma after an element and an assignment before it are no part of it."""
-    try:
-        text = line.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return False, None
-    text = text.strip(" \t\r\n")
-    for candidate in (text, text.removesuffix(",").removesuffix(";"), ASSIGNMENT.sub("", text, count=1).removesuffix(";")):
+def _depth(text: bytes) -> int | None:
+    """How many brackets are open at its end; None within a string."""
+    outside = STRING.sub(b"", text)
+    if b'"' in outside:
+        return None
+    return sum(outside.count(sign) for sign in (b"{", b"[")) - sum(outside.count(sign) for sign in (b"}", b"]"))
+
+
+def parsed(text: bytes) -> tuple[bool, Any]:
+    """(whether it is one JSON value, the value); rows of an export end in a comma."""
+    for candidate in (text, text.removesuffix(b",")):
         try:
-            return True, json.loads(candidate, strict=False, parse_int=_integer)
+            return True, json.loads(candidate.decode("utf-8", "surrogatepass"), strict=False, parse_int=_integer)
         except (ValueError, RecursionError):
             pass
     return False, None
@@ -176,72 +205,3 @@ def parsed(line: bytes) -> tuple[bool, Any]:
 def _integer(digits: str) -> int | float:
     # Python refuses to read an integer of more than 4,300 digits
     return int(digits) if len(digits) <= 4300 else float(digits)
-
-
-def begins(text: bytes) -> bool:
-    """Whether text could be the beginning of a JSON object or array that is not yet at its end."""
-    try:
-        characters = text.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        if error.reason != "unexpected end of data":
-            return False
-        characters = text[: error.start].decode("utf-8")
-    stripped = ASSIGNMENT.sub("", characters.lstrip(" \t\r\n"), count=1)
-    if not stripped.startswith(("{", "[")):
-        return False
-    return _prefix(stripped)
-
-
-#: One JSON token; a string or literal that the end of the text cuts short is none.
-TOKEN: Final = re.compile(r'[ \t\r\n]*(?:(["{}\[\],:])|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity))')
-STRING: Final = re.compile(r'"(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
-CUT_STRING: Final = re.compile(r'"(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*(?:\\(?:u[0-9a-fA-F]{0,3})?)?')
-CUT_VALUE: Final = re.compile(r"[ \t\r\n]*(?:-?\d*\.?\d*(?:[eE][+-]?\d*)?|-?[tfnNI][a-zA-Z]*)?")
-
-
-def _prefix(text: str) -> bool:
-    """Whether more text could complete it: a pushdown automaton over tokens."""
-    stack: list[str] = []
-    wanted = "value"
-    position = 0
-    while position < len(text):
-        token = TOKEN.match(text, position)
-        if token is None:
-            return wanted in ("value", "value or ]") and CUT_VALUE.fullmatch(text, position) is not None or text[position:].strip() == ""
-        sign = token[1]
-        if sign == '"':
-            start = token.start(1)
-            string = STRING.match(text, start)
-            if string is None:
-                allowed = ("value", "value or ]", "key", "key or }")
-                return wanted in allowed and CUT_STRING.fullmatch(text, start) is not None
-            position = string.end()
-            sign = "key" if wanted in ("key", "key or }") else "value"
-        else:
-            position = token.end()
-            sign = sign or "value"
-        nxt = _step(stack, wanted, sign)
-        if nxt is None or nxt == "end":
-            return False
-        wanted = nxt
-    return True
-
-
-def _step(stack: list[str], wanted: str, sign: str) -> str | None:
-    """What may follow a token; None where it may not stand there."""
-    values, keys = ("value", "value or ]"), ("key", "key or }")
-    if sign in "{[" and wanted in values:
-        stack.append(sign)
-        return "key or }" if sign == "{" else "value or ]"
-    if sign == "value" and wanted in values:
-        return "more" if stack else "end"
-    if sign == "key" and wanted in keys:
-        return ":"
-    if sign == ":" and wanted == ":":
-        return "value"
-    if sign == "," and wanted == "more":
-        return "key" if stack[-1] == "{" else "value"
-    if sign in "}]" and (wanted == "more" or wanted.endswith(sign)) and stack and stack[-1] == {"}": "{", "]": "["}[sign]:
-        stack.pop()
-        return "more" if stack else "end"
-    return None

@@ -22,6 +22,8 @@ from pipeline.formats._record import (
     Record,
     Reject,
     instant,
+    keys_shown,
+    raw_json,
     strings,
     table,
     written_at,
@@ -47,6 +49,7 @@ __all__ = [
     "instant",
     "names",
     "parse",
+    "raw_json",
     "searches",
     "strings",
     "table",
@@ -80,5 +83,5 @@ def _parse(document: object, depth: int) -> Iterator[Outcome]:
             if depth >= DEEPEST:
                 return iter((Reject("unknown_shape", "wrapped too deep"),))
             return known.read(document, lambda inner: _parse(inner, depth + 1))
-    detail = ", ".join(sorted(map(str, document))[:5]) if isinstance(document, dict) else type(document).__name__
+    detail = keys_shown(document) if isinstance(document, dict) else type(document).__name__
     return iter((Reject("unknown_shape", detail[:80]),))
