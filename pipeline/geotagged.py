@@ -24,7 +24,7 @@ from pipeline.minutes import Minutes
 from pipeline.quarantine import Quarantine
 from pipeline.schema import RECORDS
 from pipeline.seen import Seen
-from pipeline.streams import Damage
+from pipeline.streams import Damages
 from pipeline.tombstones import Tombstones
 
 #: Records kept as Python's objects before they become Arrow's: few enough for a processor's cache.
@@ -57,7 +57,7 @@ class Extract:
     quarantine: Quarantine = field(init=False)
     deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
-    damages: list[Damage] = field(default_factory=list)
+    damages: Damages = field(init=False)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
@@ -79,7 +79,8 @@ class Extract:
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.stones, self.strict)
+        self.quarantine = Quarantine(self.folder / "rejects.parquet", self.stones, self.strict)
+        self.damages = Damages(self.strict)
         self._seen = Seen(self.folder)
 
     def __enter__(self) -> Extract:
@@ -92,8 +93,9 @@ class Extract:
             if kind is None:
                 self.flush()
                 self._write(at_end=True)
-                self.quarantine.write(self.folder / "rejects.parquet")
+                self.quarantine.close()
         finally:
+            self.quarantine.close(whole=False)
             self._writer.close()
 
     def advance(self) -> bool:
@@ -105,6 +107,11 @@ class Extract:
             return False
         self.flush()
         return True
+
+    @property
+    def usable(self) -> int:
+        """Records so far that were not rejected."""
+        return self.records - sum(self.quarantine.counts.values())
 
     def add(self, member: str, found: documents.Document, outcome: formats.Outcome) -> None:
         """Take one outcome of a document."""

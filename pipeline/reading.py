@@ -13,10 +13,7 @@ from typing import BinaryIO, Final
 from pipeline import decoding, documents, formats, named_days, streams
 from pipeline.decoding import Declined
 from pipeline.documents import Broken, Reader, Source
-from pipeline.errors import ArchiveError
 from pipeline.geotagged import Extract
-from pipeline.quarantine import STRICTLY
-from pipeline.streams import Damage
 
 #: Bytes of lines read at a time: they and what is made of them stay in a processor's second cache. And lines, where they are short.
 TOGETHER: Final = 128 * 1024
@@ -30,7 +27,6 @@ LONGEST_PAUSE: Final = 4096
 
 def read(file: BinaryIO, extract: Extract) -> Iterator[None]:
     """Read a whole file into the extract; yields after each batch of rows written, and now and then between."""
-    damages: list[Damage] = []
     reading = _Reading(extract)
     seen = 0
 
@@ -39,18 +35,14 @@ def read(file: BinaryIO, extract: Extract) -> Iterator[None]:
         extract.skipped += passed_over
         return passed_over
 
-    for member in streams.members(file, damages, skip if extract.window is not None else None):
+    def counted() -> tuple[int, int]:
+        return extract.lines.total, extract.usable
+
+    for member in streams.members(file, extract.damages, skip=skip if extract.window is not None else streams.none, counted=counted):
         for _ in reading.member(member):
-            if damages and extract.strict:
-                break
             if extract.advance() or extract.lines.total - seen >= 20_000:
                 seen = extract.lines.total
                 yield
-    if damages and extract.strict:
-        first = damages[0]
-        where = f"{first.member}, " if first.member else ""
-        raise ArchiveError(f"{where}byte {first.offset:,}: {first.reason} ({first.detail})", todo=STRICTLY)
-    extract.damages = damages
 
 
 class _Reading:
