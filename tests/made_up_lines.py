@@ -107,6 +107,10 @@ SAMPLES["v1 old point"] = make_tweet(coordinates=None, place=None, lang="")
 SAMPLES["v1 antimeridian"] = make_tweet(coordinates=None, geo=None, place={"id": "1", "bounding_box": posts.ring(177, -19, -178, -16)})
 SAMPLES["v1 edit"] = make_tweet(sequence=9, edit_history={"edit_tweet_ids": [str(posts.snowflake(sequence=9)), str(posts.snowflake())]})
 SAMPLES["two keys"] = {"delete": {"status": {"id": 1, "id_str": "1", "user_id": 7}, "timestamp_ms": "1793815200123"}, "other": 1}
+ASKED = {"__twarc": {"url": "https://api.twitter.com/2/tweets/search/all?expansions=geo.place_id&query=lluvia+OR+%23agua&max_results=9"}}
+SAMPLES["v2 searched page"] = posts.make_page() | ASKED
+SAMPLES["v2 searched post"] = posts.make_flat(**ASKED)
+SAMPLES["v1 searched page"] = {"statuses": [make_tweet()], "search_metadata": {"query": "%23lluvia+hoy"}}
 SAMPLES["retweet"] = make_tweet(text="RT @a: b", retweeted_status=make_tweet(text="b"), is_quote_status=True, coordinates=None, geo=None)
 SAMPLES["nowhere"] = make_tweet(coordinates=None, geo=None, place=None)
 SAMPLES["old"] = make_tweet(id=20, id_str="20", created_at="Tue Mar 21 20:50:14 +0000 2006", place=None)
