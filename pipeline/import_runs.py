@@ -81,6 +81,7 @@ def begin(settings: Settings, paths: Sequence[Path], *, since: date | None, unti
     sizes = tuple(path.stat().st_size for path in paths)
     run = Run(name, tuple(paths), sizes, since, until, strict, spread(sizes))
     _sweep(settings)
+    importing.tidy(settings)
     # names that are no UTF-8 come back as they were: ASCII, with lone surrogates escaped
     text = json.dumps(asdict(run), default=str, ensure_ascii=True)
     storage.write_bytes(folder(settings, name) / "run.json", text.encode("ascii"))

@@ -109,19 +109,25 @@ def quarters(moments: pa.ChunkedArray) -> dict[str, int]:
     }
 
 
+def by_day(settings: Settings, area: Area) -> Mapping[str, tuple[str, ...]]:
+    """Local day (ISO) → digests of the extracts that hold at least one tweet inside the area on it, sorted."""
+    path = root(settings)
+    return _days_index(path, _stamp(path), area)
+
+
 def any_held(settings: Settings, area: Area) -> bool:
     """Whether any archive holds any tweet of the area."""
-    return bool(_by_day(settings, area))
+    return bool(by_day(settings, area))
 
 
 def days_held(settings: Settings, area: Area) -> tuple[date, ...]:
     """The local days of which any archive holds a tweet inside the area, sorted."""
-    return tuple(sorted(date.fromisoformat(day) for day in _by_day(settings, area)))
+    return tuple(sorted(date.fromisoformat(day) for day in by_day(settings, area)))
 
 
 def holding(settings: Settings, area: Area, day: date) -> tuple[str, ...]:
     """The digests of the extracts that hold at least one tweet inside the area on that local day, sorted."""
-    return _by_day(settings, area).get(day.isoformat(), ())
+    return by_day(settings, area).get(day.isoformat(), ())
 
 
 def expired(settings: Settings, area: Area, day: date) -> bool:
@@ -313,11 +319,6 @@ def _stamp(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=16)
 def _held(path: Path, stamp: tuple[int, int]) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in path.iterdir() if _NAME.fullmatch(entry.name))) if stamp != (0, 0) else ()
-
-
-def _by_day(settings: Settings, area: Area) -> Mapping[str, tuple[str, ...]]:
-    path = root(settings)
-    return _days_index(path, _stamp(path), area)
 
 
 @lru_cache(maxsize=64)
