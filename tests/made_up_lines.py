@@ -41,8 +41,9 @@ FIELDS = _apart(
     """
     id  id_str  created_at  text  full_text  extended_tweet  note_tweet  note_post  user  author  author_id  coordinates  geo  place
     place_id  bounding_box  bbox  lang  source  is_quote_status  retweeted_status  quoted_status  edit_history  edit_info
-    edit_history_tweet_ids  edit_history_post_ids  referenced_tweets  data  includes  places  meta  errors  statuses  results  rows  doc  tweet  key  value  delete
-    limit  username  timestamp_ms  tweet_count  public_metrics  retweet_count  action  reason  title  type  detail  name  country
+    edit_history_tweet_ids  edit_history_post_ids  referenced_tweets  data  includes  places  meta  errors  statuses  results  rows
+    doc  tweet  key  value  delete  limit  username  timestamp_ms  tweet_count  public_metrics  retweet_count  action  reason  title
+    type  detail  name  country
     """
 )
 #: What stands on a line beside documents.
