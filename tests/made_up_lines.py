@@ -60,7 +60,8 @@ SAMPLES: dict[str, Any] = posts.shapes() | posts.notices()
 SAMPLES["edit"] = posts.make_page(posts.make_post(edit_history_tweet_ids=[str(posts.snowflake()), str(posts.snowflake(sequence=9))]))
 SAMPLES["v1 both texts"] = make_tweet(text="cut…", full_text="cut no more")
 SAMPLES["v1 three texts"] = make_tweet(text="cut…", extended_tweet={"full_text": "cut less…"}, note_tweet={"text": "cut no more"})
-SAMPLES["v1 old point"] = make_tweet(coordinates=None, place=None, lang="")
+# numbers that could stand the other way round
+SAMPLES["v1 old point"] = make_tweet(coordinates=None, place=None, lang="", geo={"type": "Point", "coordinates": [51.5, -0.1]})
 SAMPLES["v1 antimeridian"] = make_tweet(coordinates=None, geo=None, place={"id": "1", "bounding_box": posts.ring(177, -19, -178, -16)})
 SAMPLES["v1 edit"] = make_tweet(sequence=9, edit_history={"edit_tweet_ids": [str(posts.snowflake(sequence=9)), str(posts.snowflake())]})
 SAMPLES["two keys"] = {"delete": {"status": {"id": 1, "id_str": "1", "user_id": 7}, "timestamp_ms": "1793815200123"}, "other": 1}
