@@ -189,7 +189,7 @@ def _holds(settings: Settings, digest: str) -> Holds | None:
 
 
 def _holds_by(manifest: Mapping[str, Any]) -> Holds:
-    clean = not manifest["rejects"] and not manifest["damages"]
+    clean = not manifest["rejects"] and all(Damage(**damage).harmless for damage in manifest["damages"])
     return Holds(manifest["code"], manifest["raw"], archive.window_of(manifest), clean)
 
 

@@ -31,7 +31,7 @@ AT_ONCE: Final = 32_000_000
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Paths, days, processes, strictness."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, a folder with files, or a pattern")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, a folder of files, or a quoted pattern")
     parser.add_argument("--since", type=day, metavar="DAY", help="keep only tweets of this day and later ones")
     parser.add_argument("--until", type=day, metavar="DAY", help="keep only tweets of this day and earlier ones")
     parser.add_argument("--workers", type=positive, metavar="N", help="processes that read at once (default: as there are processors)")
