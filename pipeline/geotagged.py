@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline import documents, faults, formats, redaction, storage
-from pipeline.archive_deletions import Asked
+from pipeline.archive_deletions import Asked, LeftOut
 from pipeline.documents import Broken, Lines
 from pipeline.formats import Notice, Record, Reject
 from pipeline.quarantine import Quarantine
@@ -35,16 +35,17 @@ class Extract:
     batch_rows: int
     raw: bool
     stones: Tombstones
+    deletions: Asked
+    left_out: LeftOut
     quarantine: Quarantine = field(init=False)
-    deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
     damages: list[Damage] = field(default_factory=list)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
     duplicates: int = 0
-    deleted: int = 0
     notices: Counter[str] = field(default_factory=Counter)
+    asks: dict[str, int] = field(default_factory=dict)
     first: datetime | None = None
     last: datetime | None = None
     searches: list[str] = field(default_factory=list)
@@ -88,6 +89,8 @@ class Extract:
                 self.no_geo += 1
         elif isinstance(outcome, Notice):
             self.notices[outcome.kind] += 1
+            if outcome.asks is not None:
+                self.deletions.take(outcome.asks)
             if outcome.at is not None:
                 self._minutes.add(int(outcome.at.timestamp()) // 60)
         else:
@@ -120,8 +123,7 @@ class Extract:
         new = self._seen.add(np.fromiter(map(_fingerprint, self._batch), np.int64, len(self._batch)))
         table = formats.table((record for record, is_new in zip(self._batch, new, strict=True) if is_new), raw=self.raw)
         self.duplicates += len(self._batch) - table.num_rows
-        table, gone = redaction.records(table, self.stones)
-        self.deleted += gone
+        table = self.left_out.without(table, self.stones)
         if table.num_rows:
             self._writer.write_table(table)
         self.stored += table.num_rows
@@ -129,11 +131,13 @@ class Extract:
         faults.point("import.batch")
 
     def leave_out(self, stones: Tombstones) -> None:
-        """Take out, of what has been written, the tweets that are gone since."""
-        gone = redaction.rewrite_records(self.folder / "records.parquet", stones)
-        redaction.rewrite_rejects(self.folder / "rejects.parquet", stones)
-        self.stored -= gone
-        self.deleted += gone
+        """At the end, take out of what has been written the tweets that are gone since, and those that the file itself asks to delete."""
+        asked = self.deletions.write()
+        self.asks = asked.numbers
+        stones = stones.including(asked.stones)
+        if stones != self.stones:
+            self.stored -= self.left_out.take_out(self.folder / "records.parquet", stones)
+            redaction.rewrite_rejects(self.folder / "rejects.parquet", stones)
 
     def summary(self) -> dict[str, Any]:
         """The counts, for the manifest."""
@@ -142,15 +146,17 @@ class Extract:
             "records": self.records,
             "stored": self.stored,
             "no_geo": self.no_geo,
-            "deleted": self.deleted,
+            "deleted": self.left_out.number,
             "duplicates": self.duplicates,
             "notices": dict(sorted(self.notices.items())),
             "rejects": dict(sorted(self.quarantine.counts.items())),
+            "asks": self.asks,
             "damages": [asdict(damage) for damage in self.damages],
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
             "searches": self.searches,
             "minutes": archive.pack_minutes(self._minutes),
+            "purged": dict(sorted(self.left_out.purged.items())),
         }
 
 

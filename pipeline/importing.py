@@ -12,11 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pipeline import archive_files, faults, reading, storage, tombstones
+from pipeline import archive_deletions, archive_files, deletion_index, faults, reading, storage, tombstones
 from pipeline.documents import Lines
 from pipeline.errors import ArchiveError
 from pipeline.geotagged import Extract
 from pipeline.import_report import FileReport, ImportReport
+from pipeline.keys import author_key
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
 from pipeline.sources import archive
@@ -85,22 +86,25 @@ def _make(settings: Settings, path: Path, sha256: str, raw: bool, progress: Prog
             size = path.stat().st_size
             for _ in reading.read(file, extract):
                 progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
-        if (stones := tombstones.load(settings)) != extract.stones:
-            # a purge looked into all extracts while this one was not there yet
-            extract.leave_out(stones)
+        # a purge may have looked into all extracts while this one was not there yet
+        extract.leave_out(tombstones.load(settings))
         manifest = {"name": path.name, "sha256": sha256, "bytes": size, "code": CODE_VERSION, "raw": raw, **extract.summary()}
         manifest["extent"] = archive.extent_of(folder / "records.parquet")
         storage.write_json(folder / "manifest.json", manifest)
         for area in settings.areas.values():
-            archive.write_area_counts(folder / archive.area_file(area), archive.count_area(folder / "records.parquet", area))
+            counts = extract.left_out.counted(area, archive.count_area(folder / "records.parquet", area))
+            archive.write_area_counts(folder / archive.area_file(area), counts)
+        archive_deletions.announce(settings, sha256[:16], extract.asks, extract.left_out)
         faults.point("import.publish")
         # an extract that older code made
         storage.retire(final)
     archive.forget()
+    deletion_index.gather(settings)
 
 
 def _extract(settings: Settings, folder: Path, raw: bool) -> Extract:
-    return Extract(folder, settings.imports.batch_rows, raw, tombstones.load(settings))
+    asked, left_out = archive_deletions.Asked(folder, lambda: author_key(settings)), archive_deletions.LeftOut(settings.areas.values())
+    return Extract(folder, settings.imports.batch_rows, raw, tombstones.load(settings), asked, left_out)
 
 
 def _report(settings: Settings, path: Path, digest: str, status: str) -> FileReport:

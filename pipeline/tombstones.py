@@ -1,16 +1,16 @@
 """Which tweets are gone for good, known by keyed hashes alone: whoever would store a tweet asks here first. No id stands in the files.
 
-They lie in `tombstones/` below the data folder, a file a purge, one JSON object a line. (The table of that name is their copy, for people.)
-What is removed because of them is purge/'s affair.
+They lie in `tombstones/` below the data folder, a file a purge, one JSON object a line (the table of that name is their copy, for people);
+what imported archives ask for lies in `tombstones/archives/` (deletion_index.py). What is removed because of them is purge/'s affair.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,15 +18,30 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import storage
+from pipeline import deletion_index, name_sets, siphash, storage
 from pipeline.errors import SettingsError
-from pipeline.keys import author_key, hashed
+from pipeline.keys import Keys, author_key, hashed
+from pipeline.name_sets import Names, NameSet
 from pipeline.settings import Settings
 
 #: A snowflake id holds the milliseconds since its epoch above this many bits (facts/x-api.md).
 SNOWFLAKE_BITS: Final = 22
-#: Said of tweets whose author took the location away from all of them up to one.
+LARGEST_ID: Final = 2**63 - 1
+#: Said of tweets whose author took the location away from all of them up to one, and of those hidden in the country they come from.
 SCRUBBED: Final = "scrub_geo"
+WITHHELD: Final = "withheld"
+DELETED: Final = "deleted"
+#: Fewer ids than this are hashed one by one: an array has its price.
+FEW: Final = 12
+
+
+@dataclass(frozen=True)
+class Short:
+    """The short names of what has a tombstone: a quick look before a long one. `complete` where none of those is without (old files)."""
+
+    tweets: NameSet = field(default_factory=NameSet)
+    authors: NameSet = field(default_factory=NameSet)
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,58 +51,197 @@ class Tombstones:
     Attributes:
         key: what ids are hashed with.
         tweets: hash of a tweet's id → why it is gone.
-        authors: hash of an author's id → up to which moment (the milliseconds in an id) their tweets lost their location.
+        authors: hash of an author's id → up to which moment (the milliseconds in an id) their tweets are gone.
+        reasons: hash of such an author → why, where it is not that the location was taken away.
+        withheld: hash of a tweet's or an author's id → countries in which it may not be shown.
+        archives: what stands for the tweets that archives ask to delete; millions, so 64 bits each, in files.
+        identity: equal where no archive came to them.
     """
 
     key: bytes
     tweets: Mapping[str, str]
     authors: Mapping[str, int]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    short: Short = field(default_factory=Short, compare=False)
+    archives: NameSet = field(default_factory=NameSet, compare=False)
+    identity: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.tweets or self.authors)
+        return bool(self.tweets or self.authors or self.withheld or self.archives)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """What ids are hashed with."""
+        return Keys(self.key)
 
     def name(self, tweet_id: int) -> str:
         """What stands for the tweet's id on a tombstone."""
-        return hashed(self.key, _named(tweet_id))
+        return self.keys.tweet(tweet_id)
 
     def reason(self, tweet_id: int) -> str | None:
-        """Why this tweet is gone; None where it is not."""
-        return self.tweets.get(self.name(tweet_id))
+        """Why this tweet is gone, wherever it was written and whoever wrote it; None where it is not."""
+        if self.tweets and (why := self.tweets.get(self.name(tweet_id))) is not None:
+            return why
+        if not self.archives or not 0 <= tweet_id <= LARGEST_ID:
+            return None
+        short = np.array([siphash.name(tweet_id, self.keys.tweets)], np.uint64)
+        return DELETED if self.archives.holds(short)[0] else None
 
     def gone(self, tweet_id: int) -> bool:
         """Whether a tweet of this id may not be kept."""
         return self.reason(tweet_id) is not None
 
-    def scrubbed(self, author_id: object, tweet_id: int) -> bool:
-        """Whether the author has taken the location away from this tweet and all before it."""
-        return bool(self.authors) and author_id is not None and self.scrubbed_key(hashed(self.key, str(author_id)), tweet_id)
+    def gone_of(self, ids: Sequence[int]) -> NDArray[np.bool_]:
+        """The same of many."""
+        if not self or len(ids) < FEW:
+            return np.fromiter((bool(self) and self.gone(number) for number in ids), np.bool_, len(ids))
+        usable = np.fromiter((0 <= number <= LARGEST_ID for number in ids), np.bool_, len(ids))
+        numbers = np.array([number if use else 0 for number, use in zip(ids, usable, strict=True)], np.int64)
+        return usable & self._gone(numbers, siphash.names(numbers, self.keys.tweets))
 
-    def known_author(self, author_id: str) -> bool:
-        """Whether this author has taken locations away: a quick look before a long one."""
-        return bool(self.authors) and hashed(self.key, author_id) in self.authors
+    def known_of(self, ids: Sequence[int]) -> NDArray[np.bool_]:
+        """Which of them are gone, or may be gone where they were written."""
+        found = self.gone_of(ids)
+        if self.withheld:
+            found |= np.fromiter((self.name(number) in self.withheld for number in ids), np.bool_, len(ids))
+        return found
+
+    def hidden(self, author_id: object, tweet_id: int, country: str | None) -> str | None:
+        """Why a tweet is gone for its author's sake, or for its place's: `country` in two letters; anything else is not known."""
+        if self.withheld and _hides(self.withheld.get(self.name(tweet_id)), country):
+            return WITHHELD
+        if author_id is None or not (self.authors or self.withheld):
+            return None
+        return self.hidden_key(hashed(self.key, str(author_id)), tweet_id, country)
+
+    def hidden_key(self, author_hash: str | None, tweet_id: int, country: str | None) -> str | None:
+        """The same of an author known by the hash alone (author_key)."""
+        if author_hash is None:
+            return None
+        if self._before(author_hash, tweet_id):
+            return self.reasons.get(author_hash, SCRUBBED)
+        return WITHHELD if _hides(self.withheld.get(author_hash), country) else None
+
+    def known_authors(self, author_ids: Collection[str]) -> bool:
+        """Whether any tweet of one of these authors may be gone for its author's sake: a quick look before a long one."""
+        if not (self.authors or self.withheld):
+            return False
+        return bool(self._candidates([*author_ids]))
 
     def rows(self, table: pa.Table) -> NDArray[np.bool_]:
-        """Which rows may not be kept; of the columns tweet_id, version_id, author_id and author_key (a hash) those that are there count."""
+        """Which rows may not be kept; of the columns tweet_id, version_id, author_id, author_key (a hash) and place_country those count
+        that are there. What is withheld in some countries is told only where the last one is."""
         found = np.zeros(table.num_rows, np.bool_)
         if not self or not table.num_rows:
             return found
-        ids = table.column("tweet_id").to_pylist()
-        found |= np.fromiter((number is not None and self.gone(number) for number in ids), np.bool_, len(ids))
+        ids = _numbers(table, "tweet_id")
+        names = siphash.names(ids, self.keys.tweets)
+        found |= self._gone(ids, names)
         if "version_id" in table.column_names:
-            pairs = zip(ids, table.column("version_id").to_pylist(), strict=True)
-            found |= np.fromiter((version not in (None, number) and self.gone(version) for number, version in pairs), np.bool_, len(ids))
-        if self.authors and "author_id" in table.column_names:
-            authors = table.column("author_id").to_pylist()
-            found |= np.fromiter(map(self.scrubbed, authors, ids), np.bool_, len(ids))
-        if self.authors and "author_key" in table.column_names:
-            keys = table.column("author_key").to_pylist()
-            found |= np.fromiter((self.scrubbed_key(key, number) for key, number in zip(keys, ids, strict=True)), np.bool_, len(ids))
+            versions = _numbers(table, "version_id")
+            edited = np.flatnonzero(versions != ids)
+            if len(edited):
+                found[edited] |= self._gone(versions[edited], siphash.names(versions[edited], self.keys.tweets))
+        countries = table.column("place_country") if "place_country" in table.column_names and self.withheld else None
+        if countries is not None:
+            for row in np.flatnonzero(self.short.tweets.holds(names)):
+                found[row] |= _hides(self.withheld.get(self.name(int(ids[row]))), countries[row].as_py())
+        for column in ("author_id", "author_key") if self.authors or self.withheld else ():
+            if column in table.column_names:
+                self._by_author(table.column(column), ids, countries, found, are_hashes=column == "author_key")
         return found
 
-    def scrubbed_key(self, author_hash: str | None, tweet_id: int) -> bool:
-        """The same of an author known by the hash alone (author_key)."""
-        until = self.authors.get(author_hash or "")
+    def why(self, rows: pa.Table) -> list[str]:
+        """Why each of these rows is gone; of few rows, each of them gone."""
+        reasons = []
+        for row in rows.to_pylist():
+            first, version, country = row["tweet_id"], row.get("version_id"), row.get("place_country")
+            why = self.reason(first) or (self.reason(version) if version not in (None, first) else None)
+            why = why or self.hidden(row.get("author_id"), first, country) or self.hidden_key(row.get("author_key"), first, country)
+            reasons.append(why or DELETED)
+        return reasons
+
+    def including(self, other: Tombstones) -> Tombstones:
+        """These and others, under the same key."""
+        authors = {**self.authors, **other.authors}
+        reasons = {**self.reasons, **other.reasons}
+        for author in self.authors.keys() & other.authors.keys():
+            authors[author] = max(self.authors[author], other.authors[author])
+        withheld = {name: self.withheld.get(name, frozenset()) | other.withheld.get(name, frozenset())
+                    for name in (*self.withheld, *other.withheld)}  # fmt: skip
+        short = Short(
+            self.short.tweets | other.short.tweets,
+            self.short.authors | other.short.authors,
+            self.short.complete and other.short.complete,
+        )
+        archives, identity = self.archives | other.archives, (*self.identity, *other.identity)
+        return Tombstones(self.key or other.key, {**other.tweets, **self.tweets}, authors, reasons, withheld, short, archives, identity)
+
+    def _before(self, author_hash: str, tweet_id: int) -> bool:
+        until = self.authors.get(author_hash)
         return until is not None and (tweet_id >> SNOWFLAKE_BITS) <= until
+
+    def _gone(self, ids: NDArray[np.int64], names: Names) -> NDArray[np.bool_]:
+        found = self.archives.holds(names)
+        if self.tweets:
+            asked = ~found if not self.short.complete else self.short.tweets.holds(names) & ~found
+            for place in np.flatnonzero(asked):
+                found[place] = self.name(int(ids[place])) in self.tweets
+        return found
+
+    def _candidates(self, author_ids: Sequence[str | None]) -> dict[int, str]:
+        """Place in the list → hash, of those authors about whom there is anything."""
+        numbers = np.fromiter(map(_number, author_ids), np.int64, len(author_ids))
+        usable = numbers >= 0
+        asked = ~usable if self.short.complete else np.ones(len(author_ids), np.bool_)
+        if self.short.complete:
+            asked |= self.short.authors.holds(siphash.names(numbers, self.keys.authors))
+        some = [place for place in np.flatnonzero(asked).tolist() if author_ids[place] is not None]
+        found = {place: hashed(self.key, str(author_ids[place])) for place in some}
+        return {place: name for place, name in found.items() if name in self.authors or name in self.withheld}
+
+    def _by_author(
+        self,
+        authors: pa.ChunkedArray,
+        ids: NDArray[np.int64],
+        countries: pa.ChunkedArray | None,
+        found: NDArray[np.bool_],
+        *,
+        are_hashes: bool,
+    ) -> None:
+        """Mark the rows that are gone for their author's sake. Each author is looked up once."""
+        encoded = authors.combine_chunks().dictionary_encode()
+        known = encoded.dictionary.to_pylist()
+        if are_hashes:
+            candidates = {place: name for place, name in enumerate(known) if name in self.authors or name in self.withheld}
+        else:
+            candidates = self._candidates(known)
+        if not candidates:
+            return
+        places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        for row in np.flatnonzero(np.isin(places, list(candidates)) & ~found):
+            name, tweet_id = candidates[int(places[row])], int(ids[row])
+            if countries is None:
+                found[row] = self._before(name, tweet_id)
+            else:
+                found[row] = self.hidden_key(name, tweet_id, countries[row].as_py()) is not None
+
+
+def line(
+    keys: Keys, tweet_id: int, reason: str, author: str | None = None, countries: Collection[str] = (), **more: object
+) -> dict[str, Any]:
+    """A tombstone: of a tweet, or of an author's tweets up to one, or of either in some countries."""
+    if author is None:
+        own: dict[str, Any] = {"tweet": keys.tweet(tweet_id), "short": siphash.name(tweet_id, keys.tweets)}
+    else:
+        own = {"author": hashed(keys.key, author), "short": siphash.name(int(author), keys.authors)}
+    if countries:
+        own["countries"] = sorted(set(countries))
+    elif author is not None:
+        # the moment and not the id, which would name a tweet
+        own["until"] = tweet_id >> SNOWFLAKE_BITS
+    return {**own, "reason": reason, **more, "key": keys.fingerprint}
 
 
 def folder(settings: Settings) -> Path:
@@ -95,8 +249,13 @@ def folder(settings: Settings) -> Path:
     return settings.data / "tombstones"
 
 
+def keys(settings: Settings) -> Keys:
+    """What ids are hashed with; makes the key where there is none."""
+    return Keys(author_key(settings))
+
+
 def load(settings: Settings) -> Tombstones:
-    """All tombstones there are; read again only after a new one.
+    """All tombstones there are, those that archives ask for too; read again only after a new one.
 
     Raises:
         SettingsError: they were put up under another key: nothing that is gone would be known again.
@@ -107,76 +266,138 @@ def load(settings: Settings) -> Tombstones:
     except FileNotFoundError:
         # without a tombstone no key is needed, and none is made
         return Tombstones(b"", {}, {})
-    return _load(path, stamp, len(list(path.iterdir())), author_key(settings))
+    asked = deletion_index.everything(settings)
+    files = sum(entry.suffix == ".jsonl" for entry in path.iterdir())
+    return _both(path, stamp, files, author_key(settings), asked) if files or asked else Tombstones(b"", {}, {})
 
 
-def imagined(settings: Settings, tweets: Mapping[int, str], authors: Mapping[str, int]) -> Tombstones:
+def of_archives(settings: Settings, digests: Iterable[str]) -> Tombstones:
+    """What these archives ask for, and nothing else."""
+    asked = deletion_index.of(settings.data / "archives" / digest for digest in digests)
+    return _of_archives(folder(settings), author_key(settings), asked) if asked else Tombstones(b"", {}, {})
+
+
+def of_extract(keys: Keys, extract: Path) -> Tombstones:
+    """What one archive asks for, whose extract is being made in this folder."""
+    asked = deletion_index.of([extract])
+    return _of_archives(extract, keys.key, asked) if asked else Tombstones(b"", {}, {})
+
+
+def of(settings: Settings, tweets: Mapping[int, str]) -> Tombstones:
+    """Tombstones of these tweets (id → why) and no others; nothing is written."""
+    own = keys(settings)
+    return _read(own, (line(own, tweet_id, why) for tweet_id, why in tweets.items()))
+
+
+def imagined(settings: Settings, lines: Iterable[dict[str, Any]]) -> Tombstones:
     """The tombstones as they would be with these; nothing is written."""
-    known, key = load(settings), author_key(settings)
-    stones = {hashed(key, _named(tweet_id)): why for tweet_id, why in tweets.items()}
-    until = {hashed(key, author): last >> SNOWFLAKE_BITS for author, last in authors.items()}
-    return Tombstones(key, {**stones, **known.tweets}, {**known.authors, **until})
+    known, new = load(settings), _read(keys(settings), lines)
+    return known.including(new) if known else new
 
 
-def note(settings: Settings, tweets: Mapping[int, str], authors: Mapping[str, int], *, source: str) -> int:
-    """Put up tombstones, those that stand already apart; give the number of new ones. They are on the disk when this returns.
+def note(settings: Settings, lines: Iterable[dict[str, Any]], *, source: str) -> int:
+    """Put up tombstones (`line`), those that say nothing new apart; give the number of new ones. They are on the disk when this returns.
 
     Args:
-        tweets: id → why it is gone.
-        authors: author's id → id of the last tweet from which the location was taken.
+        lines: what is gone.
         source: who said so, for people.
     """
-    known, key = load(settings), author_key(settings)
+    known = load(settings)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    lines: list[dict[str, Any]] = []
-    for tweet_id, why in sorted(tweets.items()):
-        name = hashed(key, _named(tweet_id))
-        if name not in known.tweets:
-            lines.append({"tweet": name, "reason": why, "source": source, "noted_at": now, "key": _fingerprint(key)})
-    for author, last in sorted(authors.items()):
-        # the moment and not the id, which would name a tweet
-        name, until = hashed(key, author), last >> SNOWFLAKE_BITS
-        if known.authors.get(name, -1) < until:
-            line = {"author": name, "until": until, "reason": SCRUBBED, "source": source, "noted_at": now, "key": _fingerprint(key)}
-            lines.append(line)
-    if lines:
-        body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        storage.write_bytes(folder(settings) / f"{now[:10]}-{storage.digest(lines)}.jsonl", body.encode())
-    return len(lines)
+    new = [{**entry, "source": source, "noted_at": now} for entry in lines if not _says(known, entry)]
+    new.sort(key=lambda entry: (entry.get("tweet", ""), entry.get("author", "")))
+    if new:
+        body = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in new)
+        storage.write_bytes(folder(settings) / f"{now[:10]}-{storage.digest(new)}.jsonl", body.encode())
+    return len(new)
 
 
-def lines(settings: Settings) -> Iterable[dict[str, Any]]:
-    """Every tombstone as it was put up: `tweet` or `author` (hashes), `until` for an author, reason, source, noted_at."""
+def lines(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Every tombstone as it was put up (`line`), with source and noted_at; not those that archives ask for."""
     for path in sorted(folder(settings).glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            yield json.loads(line)
+        yield from deletion_index.lines_of(path)
 
 
-def _named(tweet_id: int) -> str:
-    # apart from authors, who have numbers of the same kind
-    return f"tweet {tweet_id}"
+def _says(known: Tombstones, entry: Mapping[str, Any]) -> bool:
+    """Whether the tombstones there are say that already."""
+    if "countries" in entry:
+        return known.withheld.get(entry.get("tweet") or entry["author"], frozenset()) >= set(entry["countries"])
+    if "tweet" in entry:
+        return entry["tweet"] in known.tweets
+    return bool(known.authors.get(entry["author"], -1) >= entry["until"])
 
 
-def _fingerprint(key: bytes) -> str:
-    """Tells keys apart, and tells nothing of them."""
-    return hashed(key, "the key of tombstones")[:8]
+@lru_cache(maxsize=4)
+def _both(path: Path, stamp: int, files: int, key: bytes, asked: deletion_index.Asked) -> Tombstones:
+    own = _load(path, stamp, files, key)
+    return own.including(_of_archives(path, key, asked)) if asked else own
 
 
 @lru_cache(maxsize=4)
 def _load(path: Path, stamp: int, files: int, key: bytes) -> Tombstones:
+    keys = Keys(key)
+
+    def checked() -> Iterator[dict[str, Any]]:
+        for file in sorted(path.glob("*.jsonl")):
+            for entry in deletion_index.lines_of(file):
+                _refuse_key(path, keys, entry.get("key", keys.fingerprint))
+                yield entry
+
+    return _read(keys, checked())
+
+
+def _of_archives(path: Path, key: bytes, asked: deletion_index.Asked) -> Tombstones:
+    keys = Keys(key)
+    for used in asked.keys:
+        _refuse_key(path, keys, used)
+    return replace(_read(keys, asked.lines), archives=asked.names, identity=asked.identity)
+
+
+def _refuse_key(path: Path, keys: Keys, used: str) -> None:
+    if used != keys.fingerprint:
+        raise SettingsError(
+            f"got another key than the one under which {path} was written: deleted tweets would be stored again",
+            todo="set GEOBETA_AUTHOR_KEY (or author.key in the data folder) as it was; where it is lost, remove that folder and archives/,"
+            " import and purge the same files again, and run `python -m pipeline compliance`",
+        )
+
+
+def _read(keys: Keys, entries: Iterable[dict[str, Any]]) -> Tombstones:
     tweets: dict[str, str] = {}
-    authors: dict[str, int] = {}
-    own = _fingerprint(key)
-    for file in sorted(path.glob("*.jsonl")):
-        for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
-            if line.get("key", own) != own:
-                raise SettingsError(
-                    f"got another key than the one under which {path} was written: deleted tweets would be stored again",
-                    todo="set GEOBETA_AUTHOR_KEY (or author.key in the data folder) as it was; where it is lost, remove that folder, purge"
-                    " the same files again, and run `python -m pipeline compliance`",
-                )
-            if "tweet" in line:
-                tweets[line["tweet"]] = line["reason"]
-            else:
-                authors[line["author"]] = max(line["until"], authors.get(line["author"], -1))
-    return Tombstones(key, tweets, authors)
+    authors: dict[str, tuple[int, str]] = {}
+    withheld: dict[str, frozenset[str]] = {}
+    short: dict[str, list[int]] = {"tweet": [], "author": []}
+    complete = True
+    for entry in entries:
+        of_what = "tweet" if "tweet" in entry else "author"
+        name = entry[of_what]
+        if "countries" in entry:
+            withheld[name] = withheld.get(name, frozenset()) | set(entry["countries"])
+        elif of_what == "tweet":
+            tweets[name] = entry["reason"]
+        else:
+            authors[name] = max((entry["until"], entry["reason"]), authors.get(name, (-1, "")))
+        complete &= "short" in entry
+        short[of_what].append(entry.get("short", 0))
+    of_tweets, of_authors = (name_sets.of(np.array(numbers, np.uint64)) for numbers in short.values())
+    until = {name: moment for name, (moment, _) in authors.items()}
+    reasons = {name: why for name, (_, why) in authors.items() if why != SCRUBBED}
+    return Tombstones(keys.key, tweets, until, reasons, withheld, Short(of_tweets, of_authors, complete))
+
+
+def _hides(countries: frozenset[str] | None, country: str | None) -> bool:
+    """Whether it may not be shown where it was written; where that is not known by its two letters it may not either."""
+    return countries is not None and (country is None or len(country) != 2 or not country.isascii() or country.upper() in countries)
+
+
+def _number(author: str | None) -> int:
+    """An author's id as a number, -1 where it is none of 63 bits."""
+    if author and author.isascii() and author.isdigit() and len(author) <= 19:
+        number = int(author)
+        return number if number <= LARGEST_ID else -1
+    return -1
+
+
+def _numbers(table: pa.Table, column: str) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = table.column(column).fill_null(0).to_numpy()
+    return found

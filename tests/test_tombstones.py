@@ -24,7 +24,7 @@ Make = Callable[..., Settings]
 def test_another_key_is_refused(make_settings: Make, tmp_path: Path) -> None:
     """Under it no tombstone would be known again, and an import would store what was deleted."""
     settings = make_settings()
-    tombstones.note(settings, {number_of(0): "deleted"}, {}, source="test")
+    tombstones.note(settings, asked(number_of(0)).lines(tombstones.keys(settings)), source="test")
     other = make_settings(GEOBETA_AUTHOR_KEY="another key for tests only")
     path = tmp_path / "archive.jsonl"
     path.write_bytes(lines(*tweets(DAY, range(2))))

@@ -11,8 +11,8 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 
-from pipeline.formats._deleted import Deletion, deletions
-from pipeline.formats._record import Format, Notice, Outcome, Record, Reject, table
+from pipeline.formats._deleted import deletions, withheld
+from pipeline.formats._record import Deletion, Format, Notice, Outcome, Record, Reject, table
 from pipeline.formats._scrubbed import Scrubber
 from pipeline.formats._searched import searches
 
@@ -30,6 +30,7 @@ __all__ = [
     "parse",
     "searches",
     "table",
+    "withheld",
 ]
 
 #: Wrappers in wrappers: deeper is nobody's export but a file that wants to exhaust the stack.
