@@ -56,12 +56,14 @@ class Index:
     Attributes:
         gathered: extract → number of its folder on the disk (an extract that is made again gets another).
         applied: the same of those whose deletions have been applied to all that was stored, and all deletions to them.
+        files: names of the tombstones' own files that have been applied to all that was stored.
         runs: file → how many names it has, the largest first.
         lines, keys: see Asked.
     """
 
     gathered: Mapping[str, int] = field(default_factory=dict)
     applied: Mapping[str, int] = field(default_factory=dict)
+    files: Sequence[str] = ()
     runs: Mapping[str, int] = field(default_factory=dict)
     lines: Sequence[dict[str, Any]] = ()
     keys: Sequence[str] = ()
@@ -144,20 +146,33 @@ def gather(settings: Settings, *, all_held: bool = False) -> None:
             (folder(settings) / "loose" / name).unlink(missing_ok=True)
 
 
-def unapplied(settings: Settings) -> dict[str, int]:
-    """Extracts of which it has not been noted that their deletions were applied, and all deletions to them."""
-    applied = read(settings).applied
-    return {name: inode for name, inode in held(settings).items() if applied.get(name) != inode}
+@dataclass(frozen=True)
+class News:
+    """What nobody has noted as applied: extracts (→ number of the folder on the disk), and files of tombstones that purge/ put up."""
+
+    extracts: dict[str, int]
+    files: frozenset[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.extracts or self.files)
 
 
-def note_applied(settings: Settings, extracts: Mapping[str, int]) -> None:
+def unapplied(settings: Settings) -> News:
+    """Extracts whose deletions have not been applied to all that is stored, or not all deletions to them; tombstones of the same kind."""
+    index = read(settings)
+    extracts = {name: inode for name, inode in held(settings).items() if index.applied.get(name) != inode}
+    return News(extracts, frozenset(path.name for path in (settings.data / "tombstones").glob("*.jsonl")) - set(index.files))
+
+
+def note_applied(settings: Settings, news: News) -> None:
     """Note it."""
+    if not news:
+        return
     with _locked(settings):
         index = read(settings)
         there = held(settings)
-        applied = {name: inode for name, inode in {**index.applied, **extracts}.items() if there.get(name) == inode}
-        if applied != index.applied:
-            _write(settings, replace(index, applied=applied))
+        applied = {name: inode for name, inode in {**index.applied, **news.extracts}.items() if there.get(name) == inode}
+        _write(settings, replace(index, applied=applied, files=sorted({*index.files, *news.files})))
 
 
 def read(settings: Settings) -> Index:

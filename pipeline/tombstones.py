@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import deletion_index, name_sets, siphash, storage
+from pipeline.deletion_index import News
 from pipeline.errors import SettingsError
 from pipeline.keys import Keys, author_key, hashed
 from pipeline.name_sets import Names, NameSet
@@ -33,6 +34,14 @@ WITHHELD: Final = "withheld"
 DELETED: Final = "deleted"
 #: Fewer ids than this are hashed one by one: an array has its price.
 FEW: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """How many tombstones were put up, and the files in which they stand."""
+
+    number: int
+    files: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -271,10 +280,13 @@ def load(settings: Settings) -> Tombstones:
     return _both(path, stamp, files, author_key(settings), asked) if files or asked else Tombstones(b"", {}, {})
 
 
-def of_archives(settings: Settings, digests: Iterable[str]) -> Tombstones:
-    """What these archives ask for, and nothing else."""
-    asked = deletion_index.of(settings.data / "archives" / digest for digest in digests)
-    return _of_archives(folder(settings), author_key(settings), asked) if asked else Tombstones(b"", {}, {})
+def of_news(settings: Settings, news: News) -> Tombstones:
+    """What these archives ask for, and the tombstones in these files; nothing else."""
+    found = Tombstones(b"", {}, {})
+    if news.files:
+        found = _read(keys(settings), _checked(folder(settings), keys(settings), sorted(news.files)))
+    asked = deletion_index.of(settings.data / "archives" / digest for digest in sorted(news.extracts))
+    return found.including(_of_archives(folder(settings), author_key(settings), asked)) if asked else found
 
 
 def of_extract(keys: Keys, extract: Path) -> Tombstones:
@@ -295,8 +307,8 @@ def imagined(settings: Settings, lines: Iterable[dict[str, Any]]) -> Tombstones:
     return known.including(new) if known else new
 
 
-def note(settings: Settings, lines: Iterable[dict[str, Any]], *, source: str) -> int:
-    """Put up tombstones (`line`), those that say nothing new apart; give the number of new ones. They are on the disk when this returns.
+def note(settings: Settings, lines: Iterable[dict[str, Any]], *, source: str) -> Noted:
+    """Put up tombstones (`line`), those that say nothing new apart. They are on the disk when this returns.
 
     Args:
         lines: what is gone.
@@ -306,10 +318,11 @@ def note(settings: Settings, lines: Iterable[dict[str, Any]], *, source: str) ->
     now = datetime.now(UTC).isoformat(timespec="seconds")
     new = [{**entry, "source": source, "noted_at": now} for entry in lines if not _says(known, entry)]
     new.sort(key=lambda entry: (entry.get("tweet", ""), entry.get("author", "")))
-    if new:
-        body = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in new)
-        storage.write_bytes(folder(settings) / f"{now[:10]}-{storage.digest(new)}.jsonl", body.encode())
-    return len(new)
+    if not new:
+        return Noted(0, frozenset())
+    name = f"{now[:10]}-{storage.digest(new)}.jsonl"
+    storage.write_bytes(folder(settings) / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in new).encode())
+    return Noted(len(new), frozenset((name,)))
 
 
 def lines(settings: Settings) -> Iterator[dict[str, Any]]:
@@ -335,15 +348,14 @@ def _both(path: Path, stamp: int, files: int, key: bytes, asked: deletion_index.
 
 @lru_cache(maxsize=4)
 def _load(path: Path, stamp: int, files: int, key: bytes) -> Tombstones:
-    keys = Keys(key)
+    return _read(Keys(key), _checked(path, Keys(key), sorted(file.name for file in path.glob("*.jsonl"))))
 
-    def checked() -> Iterator[dict[str, Any]]:
-        for file in sorted(path.glob("*.jsonl")):
-            for entry in deletion_index.lines_of(file):
-                _refuse_key(path, keys, entry.get("key", keys.fingerprint))
-                yield entry
 
-    return _read(keys, checked())
+def _checked(path: Path, keys: Keys, files: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for name in files:
+        for entry in deletion_index.lines_of(path / name):
+            _refuse_key(path, keys, entry.get("key", keys.fingerprint))
+            yield entry
 
 
 def _of_archives(path: Path, key: bytes, asked: deletion_index.Asked) -> Tombstones:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline import deletion_index, faults, storage, tombstones
+from pipeline.deletion_index import News
 from pipeline.progress import Progress, silent
 from pipeline.purge import files, held, pending, restate, rows
 from pipeline.purge.asked import Asked, read
@@ -70,15 +71,15 @@ def run(
     with storage.exclusive(settings.data / "locks" / "purge.lock", wait=LOCK_WAIT_SECONDS, what="purge", progress=progress):
         if dry:
             return _dry(settings, asked, progress)
-        noted = tombstones.note(settings, asked.lines(tombstones.keys(settings)), source=source)
+        noted = tombstones.note(settings, asked.lines(tombstones.keys(settings)), source=source).number
         faults.point("purge.tombstones")
         _sweep(settings)
-        new = deletion_index.unapplied(settings)
+        news = deletion_index.unapplied(settings)
         deletion_index.gather(settings, all_held=True)
         further, found = _note_versions(settings, lambda _: _look(settings, tombstones.load(settings), progress))
-        report = _remove(settings, asked, noted + further, found, full, progress)
+        report = _remove(settings, asked, noted + further.number, found, full, progress)
         # it has looked for all that any archive asks for
-        deletion_index.note_applied(settings, new)
+        deletion_index.note_applied(settings, News(news.extracts, news.files | further.files))
         return report
 
 
@@ -99,12 +100,11 @@ def apply_archives(settings: Settings, *, full: bool | None = None, progress: Pr
     if not to_apply(settings):
         return None
     with storage.exclusive(settings.data / "locks" / "purge.lock", wait=LOCK_WAIT_SECONDS, what="purge", progress=progress):
-        new = deletion_index.unapplied(settings)
+        news = deletion_index.unapplied(settings)
         deletion_index.gather(settings, all_held=True)
-        stones = tombstones.load(settings)
-        report = _apply(settings, stones, new, full, progress) if stones else None
+        report, noted = _apply(settings, news, full, progress)
         faults.point("purge.applied")
-        deletion_index.note_applied(settings, new)
+        deletion_index.note_applied(settings, News(news.extracts, news.files | noted))
         return report
 
 
@@ -113,21 +113,26 @@ def to_apply(settings: Settings) -> bool:
     return bool(deletion_index.unapplied(settings)) or pending.path(settings).exists()
 
 
-def _apply(settings: Settings, stones: Tombstones, new: Mapping[str, int], full: bool | None, progress: Progress) -> Report | None:
-    """New deletions are looked for everywhere, all deletions in new extracts: older ones have been applied to what is older."""
+def _apply(settings: Settings, news: News, full: bool | None, progress: Progress) -> tuple[Report | None, frozenset[str]]:
+    """(what was done, files of tombstones put up): new deletions are looked for everywhere, all deletions in new extracts.
+
+    Older deletions have been applied to what is older.
+    """
     _sweep(settings)
-    news = tombstones.of_archives(settings, sorted(new))
+    wanted = tombstones.of_news(settings, news)
 
     def look(noted: Mapping[int, str]) -> _Found:
-        wanted = news.including(tombstones.of(settings, noted)) if noted else news
+        these = wanted.including(tombstones.of(settings, noted)) if noted else wanted
         everything = tombstones.load(settings)
-        in_files = files.find(settings, wanted, fresh=sorted(new), all_stones=everything, progress=progress)
-        return _Found(everything, in_files, rows.find(settings, wanted))
+        in_files = files.find(settings, these, fresh=sorted(news.extracts), all_stones=everything, progress=progress)
+        return _Found(everything, in_files, rows.find(settings, these))
 
     noted, found = _note_versions(settings, look)
-    if not (found.files or found.rows or pending.path(settings).exists()):
-        return None
-    return _remove(settings, Asked(), noted, found, full, progress)
+    if found.files or found.rows or pending.path(settings).exists():
+        return _remove(settings, Asked(), noted.number, found, full, progress), noted.files
+    if wanted and rows.there(settings):
+        rows.copy_tombstones(settings)
+    return None, noted.files
 
 
 def _sweep(settings: Settings) -> None:
@@ -160,21 +165,22 @@ def _look(settings: Settings, stones: Tombstones, progress: Progress) -> _Found:
     return _Found(stones, files.find(settings, stones, progress=progress), rows.find(settings, stones))
 
 
-def _note_versions(settings: Settings, look: Callable[[Mapping[int, str]], _Found]) -> tuple[int, _Found]:
+def _note_versions(settings: Settings, look: Callable[[Mapping[int, str]], _Found]) -> tuple[tombstones.Noted, _Found]:
     """Put up tombstones for the other versions of edited tweets, and for each tweet of an author whose tweets are gone.
 
     `look` is given those that have been put up, and finds where they and all others lie.
     """
     noted: dict[int, str] = {}
-    number = 0
+    number, put_up = 0, frozenset[str]()
     while True:
         found = look(noted)
         ids = list(found.versions)
         new = {ids[place]: found.versions[ids[place]] for place in np.flatnonzero(~found.stones.gone_of(ids))}
         if not new:
-            return number, found
+            return tombstones.Noted(number, put_up), found
         keys = tombstones.keys(settings)
-        number += tombstones.note(settings, (tombstones.line(keys, *entry) for entry in new.items()), source="versions of the same tweet")
+        further = tombstones.note(settings, (tombstones.line(keys, *entry) for entry in new.items()), source="versions of the same tweet")
+        number, put_up = number + further.number, put_up | further.files
         noted |= new
 
 
