@@ -142,6 +142,7 @@ def gather(settings: Settings, *, all_held: bool = False) -> None:
             for path in folder(settings).glob("*.u64"):
                 if path.name not in merged:
                     path.unlink()
+                    name_sets.bits_of(path).unlink(missing_ok=True)
         for name in candidates:
             (folder(settings) / "loose" / name).unlink(missing_ok=True)
 
@@ -241,7 +242,7 @@ def _merged_runs(settings: Settings, index: Index, names: NameSet) -> dict[str, 
     whole = names | name_sets.opened(folder(settings) / name for name in swallowed)
     new = f"{uuid.uuid4().hex[:12]}.u64"
     folder(settings).mkdir(parents=True, exist_ok=True)
-    number = name_sets.merge(whole, folder(settings) / new)
+    number = name_sets.merge(whole, folder(settings) / new, bits=True)
     return {**{name: count for name, count in runs.items() if name not in swallowed}, new: number}
 
 

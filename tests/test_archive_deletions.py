@@ -14,6 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 from pipeline import clean, deletion_index, extract, importing, purge, storage, tombstones
+from pipeline.errors import SettingsError
 from pipeline.import_report import ImportReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
@@ -142,7 +143,7 @@ def test_another_key_is_refused(settings: Settings, make_settings: Make) -> None
     """Under it nothing that archives asked for would be known again."""
     take(settings, "a", delete(number_of(0)))
     other = make_settings(database=False, GEOBETA_AUTHOR_KEY="another key for tests only")
-    with pytest.raises(tombstones.SettingsError, match="deleted tweets would be stored again"):
+    with pytest.raises(SettingsError, match="deleted tweets would be stored again"):
         importing.run(other, [give(other, "b", *tweets(DAY, range(3)))])
 
 

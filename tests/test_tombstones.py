@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pipeline import database, importing, purge, tombstones
+from pipeline import database, gone, importing, purge, tombstones
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 from tests.posts import lines, make_tweet
@@ -67,4 +67,4 @@ def test_the_table_follows_the_files(make_settings: Make) -> None:
         purge.run(settings, purge.Asked(tweets={number_of(0): "deleted"}, authors={"502": last}), source="test")
     with database.transaction(settings) as connection:
         found = connection.execute(sa.text("select reason, until_milliseconds from tombstones order by 1")).all()
-    assert [tuple(row) for row in found] == [("deleted", None), ("scrub_geo", number_of(9) >> tombstones.SNOWFLAKE_BITS)]
+    assert [tuple(row) for row in found] == [("deleted", None), ("scrub_geo", number_of(9) >> gone.SNOWFLAKE_BITS)]
