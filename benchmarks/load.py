@@ -100,6 +100,7 @@ def measure(found: Settings, folder: Path, tweets: pa.Table, rounds: int, *, slo
     storage.write_json(partition / "manifest.json", manifest)
     wide = tweets.drop_columns(["searchable", "folded", "raw"])
     wide = wide.add_column(0, "area", pa.repeat(AREA, tweets.num_rows)).add_column(1, "day", pa.repeat(pa.scalar(DAY), tweets.num_rows))
+    wide = wide.append_column("synthetic", pa.repeat(pa.scalar(True), tweets.num_rows))
     file = folder / "tweets.csv"
     pa_csv.write_csv(wide, file, pa_csv.WriteOptions(include_header=False))
     file.chmod(0o644)

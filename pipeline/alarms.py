@@ -125,7 +125,8 @@ def _share(settings: Settings, connection: sa.Connection, study: Study, day: dat
         ),
         {"study": study.name, "since": max(study.start, day - _REACH), "day": day},
     )
-    nights = {row.day: row for row in rows if row.revision == posterior.revision(settings, study.name, row.day)}
+    counted_at, revision = count.revisions_by_day(settings, study.name), posterior.revisions(posterior.version(settings, study.name))
+    nights = {row.day: row for row in rows if row.revision == revision(counted_at(row.day))}
     if day not in nights or nights[day].surprise_score is None:
         return None
     last = nights[day]
@@ -153,7 +154,8 @@ def _collected(settings: Settings, connection: sa.Connection, area: str, day: da
         ),
         {"area": area, "since": day - _REACH, "day": day},
     )
-    return {row.day: row for row in rows if row.revision == clean.revision(settings, area, row.day)}
+    revisions = clean.Revisions(settings, area)
+    return {row.day: row for row in rows if row.revision == revisions.of(row.day)}
 
 
 def _tweets(row: Any) -> tuple[float, float]:
@@ -187,7 +189,8 @@ def _by_x(settings: Settings, connection: sa.Connection, study: Study, day: date
         ),
         {"study": study.name, "since": max(study.start, day - _REACH), "day": day},
     )
-    nights = {row.day: row for row in rows if row.revision == count.revision(settings, study.name, row.day)}
+    revision = count.revisions_by_day(settings, study.name)
+    nights = {row.day: row for row in rows if row.revision == revision(row.day)}
     if day not in nights:
         return None
     tweets = {night: (float(row.trials), 1.0) for night, row in nights.items()}

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import days, deletion_index, formats, redaction, siphash, storage, tombstones
+from pipeline.days import Window
 from pipeline.formats import Deletion
 from pipeline.keys import Keys
 from pipeline.name_sets import Gathering
@@ -138,9 +140,10 @@ class LeftOut:
             redaction.rewrite_records(path, stones, lambda table, left: self._note(table, left, stones))
         return self.number - before
 
-    def counted(self, area: Area, counts: AreaCounts) -> AreaCounts:
-        """The counts, with the days of which all tweets are gone: they were observed."""
-        held = {**dict.fromkeys(self._days.get(area.name, ()), 0), **counts.days}
+    def counted(self, area: Area, counts: AreaCounts, part: Window | None) -> AreaCounts:
+        """The counts, with the days of which all tweets are gone, so far as they lie in the part that was wanted: they were observed."""
+        emptied = [day for day in self._days.get(area.name, ()) if days.covers(part, days.window(date.fromisoformat(day), area.zone))]
+        held = {**dict.fromkeys(emptied, 0), **counts.days}
         return archive.with_days(counts, dict(sorted(held.items())))
 
     def _note(self, table: pa.Table, left: redaction.Left, stones: Tombstones) -> None:

@@ -5,10 +5,12 @@ What a record is, formats/ and sources/ say; what inside means, geo.evidence; wh
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +24,7 @@ from pipeline.choosing import KINDS, Rows
 from pipeline.days import Window
 from pipeline.errors import AlreadyRunning, MissingData, expired
 from pipeline.formats import Notice, Record
-from pipeline.inputs import Inputs, inputs
+from pipeline.inputs import Inputs, Sources
 from pipeline.keys import author_key, hashed
 from pipeline.progress import Progress, silent
 from pipeline.schema import DISCARDS, RECORDS, TWEETS
@@ -36,14 +38,81 @@ SAMPLE: Final = 1000
 ROW_GROUP: Final = 65_536
 
 
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What a partition is made of, taken once: a run that asked again might hear of an archive that was imported meanwhile."""
+
+    inputs: Inputs
+    coverage: tuple[float | None, str]
+    revision: str
+
+
+class Revisions:
+    """The revisions of one area's days, for whoever asks about many: what they have in common is looked up once."""
+
+    def __init__(self, settings: Settings, area_name: str) -> None:
+        self._settings, self._area = settings, settings.area(area_name)
+        self._folder = f"{settings.data}/tweets/area={area_name}"
+        self.sources = Sources(settings, area_name)
+
+    @cached_property
+    def on_disk(self) -> extract.OnDisk:
+        """X's days of the area."""
+        return extract.OnDisk(self._settings, self._area.name)
+
+    @cached_property
+    def _policy(self) -> list[object]:
+        return [self._area.policy, keeps_raw(self._settings, self._area), self._settings.load.raw]
+
+    @cached_property
+    def _key(self) -> str:
+        return storage.digest(author_key(self._settings).hex())
+
+    def of(self, day: date) -> str:
+        """Digest of all that decides the partition's content; where no source holds the day, one that no partition ever has."""
+        if (kept := self.kept(day)) is not None:
+            return kept
+        try:
+            return self.decided(day).revision
+        except MissingData:
+            return storage.digest("clean", CODE_VERSION, "no source", self._area.name, day)
+
+    def kept(self, day: date) -> str | None:
+        """The revision that the day keeps for good (keep_revision), where it does."""
+        path = f"{self._folder}/date={day}/expired.json"
+        if not os.path.isfile(path):  # noqa: PTH113 (a Path costs three times as much, for each of thousands of days)
+            return None
+        kept: dict[str, str] = storage.read_json(Path(path))
+        return kept["revision"] if kept["of"] == _question(self._settings, self._area.name) else None
+
+    def decided(self, day: date) -> _Decided:
+        """What a source gives of the day, and what is decided by that.
+
+        Raises:
+            MissingData: no source that may be used holds the day.
+        """
+        wanted = self.sources.of(day)
+        settings, area, archives = self._settings, self._area, list[str]()
+        # which other archives were listening decides the coverage, though not the rows
+        # (of X's own day its manifest says how much was observed; an archive holds what somebody's stream caught)
+        observed: tuple[float | None, str] = (1.0, "") if wanted.x else archive.coverage(settings, area, day)
+        if wanted.archives:
+            window = days.window(day, area.zone)
+            archives = [archive.identity(settings, digest, window) for digest in wanted.archives]
+        fetched: object = None
+        if wanted.x:
+            told = self.on_disk.observed(day)
+            observed, fetched = (told.coverage, told.reason), self.on_disk.revision
+            if told.digest or told.purged:
+                # only then, so that whole days keep the revision that they always had
+                fetched = [fetched, told.digest, told.purged]
+        parts = ("clean", CODE_VERSION, fetched, archives, observed, self._policy, self._key)
+        return _Decided(wanted, observed, storage.digest(*parts))
+
+
 def revision(settings: Settings, area_name: str, day: date) -> str:
-    """Digest of all that decides the partition's content; where no source holds the day, one that no partition ever has."""
-    if (kept := _kept_revision(settings, area_name, day)) is not None:
-        return kept
-    try:
-        return _decided(settings, area_name, day).revision
-    except MissingData:
-        return storage.digest("clean", CODE_VERSION, "no source", area_name, day)
+    """See Revisions.of."""
+    return Revisions(settings, area_name).of(day)
 
 
 def keep_revision(settings: Settings, area_name: str, day: date) -> None:
@@ -55,46 +124,9 @@ def keep_revision(settings: Settings, area_name: str, day: date) -> None:
     storage.write_json(_folder(settings, area_name, day, "").with_name("expired.json"), content)
 
 
-def _kept_revision(settings: Settings, area_name: str, day: date) -> str | None:
-    path = _folder(settings, area_name, day, "").with_name("expired.json")
-    if not path.is_file():
-        return None
-    kept: dict[str, str] = storage.read_json(path)
-    return kept["revision"] if kept["of"] == _question(settings, area_name) else None
-
-
 def _question(settings: Settings, area_name: str) -> str:
     area = settings.area(area_name)
     return storage.digest(area.policy, area.source, sorted(area.places), settings.synthetic)
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """What a partition is made of, taken once: a run that asked again might hear of an archive that was imported meanwhile."""
-
-    inputs: Inputs
-    coverage: tuple[float | None, str]
-    revision: str
-
-
-def _decided(settings: Settings, area_name: str, day: date) -> _Decided:
-    area = settings.area(area_name)
-    wanted = inputs(settings, area_name, day)
-    window = days.window(day, area.zone)
-    archives = [archive.identity(settings, digest, window) for digest in wanted.archives]
-    # which other archives were listening decides the coverage, though not the rows
-    # (of X's own day its manifest says how much was observed; an archive holds what somebody's stream caught)
-    observed: tuple[float | None, str] = archive.coverage(settings, area, day) if not wanted.x else (1.0, "")
-    fetched: object = None
-    if wanted.x:
-        told = extract.observed(settings, area_name, day)
-        observed, fetched = (told.coverage, told.reason), extract.revision(settings, area_name)
-        if told.digest or told.purged:
-            # only then, so that whole days keep the revision that they always had
-            fetched = [fetched, told.digest, told.purged]
-    policy = [area.policy, keeps_raw(settings, area), settings.load.raw]
-    revision = storage.digest("clean", CODE_VERSION, fetched, archives, observed, policy, storage.digest(author_key(settings).hex()))
-    return _Decided(wanted, observed, revision)
 
 
 def partition(settings: Settings, area_name: str, day: date) -> Path:
@@ -113,12 +145,13 @@ def run(settings: Settings, area_name: str, day: date, *, progress: Progress = s
         MissingData: no source that may be used holds the day, its raw partition is gone, or [content] retention_days have passed.
         AlreadyRunning: what the day is made of changed while it was read.
     """
-    if (kept := _kept_revision(settings, area_name, day)) is not None:
+    revisions = Revisions(settings, area_name)
+    if (kept := revisions.kept(day)) is not None:
         if not (final := _folder(settings, area_name, day, kept)).is_dir():
             raise expired(f"{area_name} on {day}")
         there: dict[str, Any] = storage.read_json(final / "manifest.json")
         return there
-    decided = _decided(settings, area_name, day)
+    decided = revisions.decided(day)
     final = _folder(settings, area_name, day, decided.revision)
     if not final.is_dir():
         with storage.publish_directory(final) as folder:

@@ -31,13 +31,15 @@ class Rows:
     """Rows for one table.
 
     `scope` names the partition there: what is deleted, and columns that every row gets. `digested` is False for what may differ
-    between two loads of the same content (how many requests it took).
+    between two loads of the same content (how many requests it took). `key` names the rows of a partition, in a table that may hold
+    many of them (merging.py): a column without null; the batches best come sorted by it.
     """
 
     table: str
     scope: Mapping[str, str | date]
     batches: Iterable[pa.RecordBatch]
     digested: bool = True
+    key: str | None = None
 
 
 def replace_rows(connection: sa.Connection, rows: Rows, digest: Any = None) -> int:
@@ -46,12 +48,8 @@ def replace_rows(connection: sa.Connection, rows: Rows, digest: Any = None) -> i
     Raises:
         LoadMismatch: the database took another number of rows.
     """
-    where = sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in rows.scope)
     with cursor_of(connection) as cursor:
-        cursor.execute(
-            sql.SQL("delete from {} where {}").format(sql.Identifier(rows.table), where),
-            tuple(rows.scope.values()),
-        )
+        cursor.execute(sql.SQL("delete from {} where {}").format(sql.Identifier(rows.table), scope_of(rows)))
     return copy(connection, rows, digest)
 
 
@@ -83,6 +81,14 @@ def copy(connection: sa.Connection, rows: Rows, digest: Any = None) -> int:
                 todo="nothing was changed; run again, and report it if it stays",
             )
     return stream.rows
+
+
+def scope_of(rows: Rows) -> sql.Composable:
+    """The condition that names the rows' partition in their table."""
+    return sql.SQL(" and ").join(
+        sql.SQL("{}.{} = {}").format(sql.Identifier(rows.table), sql.Identifier(column), sql.Literal(value))
+        for column, value in rows.scope.items()
+    )
 
 
 def cursor_of(connection: sa.Connection) -> Any:

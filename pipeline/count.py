@@ -7,7 +7,7 @@ by their own text. Of a study in mode "counts" X has counted already: then its n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,29 @@ def rule_version(settings: Settings, study: Study) -> str:
     return storage.digest(study.match, *exclusion.of(settings, study).parts)
 
 
+def revisions(settings: Settings, study_name: str) -> Callable[[str], str]:
+    """From the revision of a day's tweets to that of its counts; where X counts, tweets have no say, and any will do."""
+    study = settings.study(study_name)
+    if study.mode == "counts":
+        counted = storage.digest("count", CODE_VERSION, "counts", extract_counts.revision(settings, study_name))
+        return lambda _: counted
+    return storage.digest_around(("count", CODE_VERSION), (study.match, *exclusion.of(settings, study).parts))
+
+
 def revision(settings: Settings, study_name: str, day: dt.date) -> str:
     """A digest of all that decides this partition's content: this code, the tweets (or X's answers), the rule, whom it leaves out."""
     study = settings.study(study_name)
+    return revisions(settings, study_name)("" if study.mode == "counts" else clean.revision(settings, study.area, day))
+
+
+def revisions_by_day(settings: Settings, study_name: str) -> Callable[[dt.date], str]:
+    """`revision` as a function of the day, for whoever asks about many: what the days have in common is looked up once."""
+    study = settings.study(study_name)
+    of = revisions(settings, study_name)
     if study.mode == "counts":
-        return storage.digest("count", CODE_VERSION, "counts", extract_counts.revision(settings, study_name))
-    return storage.digest(
-        "count", CODE_VERSION, clean.revision(settings, study.area, day), study.match, *exclusion.of(settings, study).parts
-    )
+        return lambda _: of("")
+    cleaned = clean.Revisions(settings, study.area)
+    return lambda day: of(cleaned.of(day))
 
 
 def partition(settings: Settings, study_name: str, day: dt.date) -> Path:

@@ -45,9 +45,10 @@ def current(settings: Settings, connection: sa.Connection, study: Study) -> dict
         {"study": study.name, "start": study.start},
     ).mappings()
     found: dict[date, Day] = {}
+    revision = count.revisions_by_day(settings, study.name)
     so_far = hashlib.sha256()
     for row in stored:
-        if row["revision"] != count.revision(settings, study.name, row["day"]):
+        if row["revision"] != revision(row["day"]):
             continue
         # the numbers beside the content's digest: a purge takes tweets out of rows whose files are no more
         so_far.update(repr(tuple(row[name] for name in row if name != "revision")).encode())

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError
 
-from pipeline import embedded, faults, migrations
-from pipeline.copying import Rows, replace_rows
+from pipeline import embedded, faults, merging, migrations
+from pipeline.copying import Rows
 from pipeline.errors import DatabaseUnavailable, LoadMismatch, PermanentError, PipelineError, SettingsError
 from pipeline.settings import Settings
 
@@ -264,6 +264,46 @@ def markers_present(settings: Settings, wanted: Mapping[Key, str]) -> set[Key]:
         return {(row.dataset, row.name, row.day) for row in found}
 
 
+def days_marked(settings: Settings, wanted: Mapping[date, Mapping[tuple[str, str], str]]) -> set[date]:
+    """The days of which all partitions are loaded at the wanted revision. One query, which sends and brings one digest a day.
+
+    Args:
+        wanted: day → (dataset, name) → revision.
+    """
+    if not wanted:
+        return set()
+    names = sorted({name for markers in wanted.values() for name in markers})
+    said = {day: _said([(*name, markers[name]) for name in names if name in markers]) for day, markers in wanted.items()}
+    asked = {"datasets": [dataset for dataset, _ in names], "names": [name for _, name in names], "days": list(said)}
+    with transaction(settings) as connection:
+        # in the order of code points on both sides, whatever the database's locale
+        rows = connection.execute(
+            sa.text(
+                "select day, encode(sha256(convert_to(string_agg("
+                '   concat_ws(chr(9), dataset, name, revision), chr(10) order by dataset collate "C", name collate "C"'
+                " ), 'UTF8')), 'hex') as said"
+                " from partitions join unnest(cast(:datasets as text[]), cast(:names as text[])) as wanted (dataset, name)"
+                " using (dataset, name) where day = any(cast(:days as date[])) group by day"
+            ),
+            asked,
+        )
+        found = {row.day: row.said for row in rows}
+    nothing = _said([])
+    # a study that starts later may have markers of days before its start, which nobody wants: then each is looked at
+    other = {
+        (*name, day): revision
+        for day, markers in wanted.items()
+        if found.get(day, nothing) != said[day]
+        for name, revision in markers.items()
+    }
+    missing = other.keys() - markers_present(settings, other)
+    return set(wanted) - {day for _, _, day in missing}
+
+
+def _said(markers: Iterable[tuple[str, str, str]]) -> str:
+    return hashlib.sha256("\n".join(map("\t".join, markers)).encode()).hexdigest()
+
+
 def write_marker(connection: sa.Connection, key: Key, new: Marker) -> None:
     """Write or replace a partition's marker: in the transaction that loads it, last."""
     connection.execute(
@@ -329,7 +369,7 @@ def replace_partition(
         return Loaded(False, before, before)
     check(before)
     digest = hashlib.sha256()
-    rows = [replace_rows(connection, each, digest if each.digested else None) for each in content]
+    rows = [merging.replace_rows(connection, each, digest if each.digested else None) for each in content]
     faults.point("load.before_marker")
     written = Marker(new.revision, rows[0] if rows else 0, digest.hexdigest()[:16], new.inputs, new.synthetic, new.run_id)
     write_marker(connection, key, written)

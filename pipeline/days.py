@@ -7,7 +7,7 @@ import functools
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -38,6 +38,13 @@ class Window:
 
     def __contains__(self, instant: datetime) -> bool:
         return self.start <= instant < self.end
+
+
+#: Ends of a window that has none: before and after anything that a tweet may say of its time.
+EVER: Final = Window(datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+#: How far local days reach into the days of UTC before and after: clocks have been from UTC-12 to UTC+14 since there are tweets.
+EARLIEST_ZONE: Final = timedelta(hours=14)
+LATEST_ZONE: Final = timedelta(hours=12)
 
 
 def parse_day(text: str) -> date:
@@ -136,3 +143,47 @@ def last_over(zone: ZoneInfo, now: datetime, settle: timedelta = SETTLE) -> date
 def days_between(first: date, last: date) -> tuple[dt.date, ...]:
     """Every calendar day from `first` to `last`, both included; none where last < first."""
     return tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
+
+
+def reach(since: date | None, until: date | None) -> Window | None:
+    """All instants that some time zone calls a day from `since` to `until`, both included; None where neither is given: all there is."""
+    if since is None and until is None:
+        return None
+    start = EVER.start if since is None else datetime(since.year, since.month, since.day, tzinfo=UTC) - EARLIEST_ZONE
+    after = None if until is None else until + timedelta(days=1)
+    end = EVER.end if after is None else datetime(after.year, after.month, after.day, tzinfo=UTC) + LATEST_ZONE
+    return Window(start, end)
+
+
+def whole(part: Window | None, zone: ZoneInfo) -> Window | None:
+    """The window of the local days of which a part of time holds every instant (perhaps none: its end is its start); None is all time."""
+    if part is None:
+        return None
+    start, end = part.start, part.end
+    if start > EVER.start:
+        first = start.astimezone(zone).date() - timedelta(days=1)
+        start = next(moment for number in range(4) if (moment := start_of(first + timedelta(days=number), zone)) >= part.start)
+    if end < EVER.end:
+        last = end.astimezone(zone).date() + timedelta(days=2)
+        end = next(moment for number in range(5) if (moment := start_of(last - timedelta(days=number), zone)) <= part.end)
+    return Window(start, max(start, end))
+
+
+def covers(held: Window | None, wanted: Window | None) -> bool:
+    """Whether a window contains another; None is all time."""
+    return held is None or (wanted is not None and held.start <= wanted.start and wanted.end <= held.end)
+
+
+def hull(one: Window | None, other: Window | None) -> Window | None:
+    """The least window that contains both; None is all time."""
+    return None if one is None or other is None else Window(min(one.start, other.start), max(one.end, other.end))
+
+
+def ends(window: Window | None) -> list[str] | None:
+    """A window as manifests write it: its two ends in ISO 8601."""
+    return None if window is None else [window.start.isoformat(), window.end.isoformat()]
+
+
+def from_ends(written: Any) -> Window | None:
+    """A window from what `ends` gave."""
+    return None if written is None else Window(*map(datetime.fromisoformat, written))

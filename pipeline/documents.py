@@ -11,15 +11,20 @@ import codecs
 import io
 import json
 import re
+import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 #: A line longer than this is read element by element where it is a list of tweets, else refused: memory stays bounded.
 LONGEST_LINE: Final = 32 * 1024 * 1024
 #: An indented document, or one cut by its writer, may have at most so many bytes.
 LONGEST_DOCUMENT: Final = 32 * 1024 * 1024
 CHUNK: Final = 1024 * 1024
+#: Lines that waited in vain are read again, each as a document of its own, so many times a line of the file and no oftener: `[1,` on
+#: every line of a file would else take the square of its length.
+AGAIN: Final = 2
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ASSIGNMENT: Final = re.compile(rb"^\s*window\.[\w.]+\s*=\s*")
@@ -32,7 +37,7 @@ _TOKEN: Final = re.compile(rb'["\\\[\]{}]')
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON value; it begins at byte `offset` of the plain stream, in line `line` (from 1)."""
+    """A JSON value; it begins at byte `offset` of the plain stream (a member of an archive is one), in its line `line` (from 1)."""
 
     value: Any
     line: int
@@ -85,18 +90,37 @@ def read(stream: io.BufferedReader, lines: Lines) -> Iterator[Found]:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Parse one JSON value; lone surrogates and raw control characters inside strings pass.
+    """Parse one JSON value; lone surrogates, raw control characters inside strings and integers of any length pass.
 
     Raises:
         ValueError: no JSON, not UTF-8, or nested too deep.
     """
+    text = text.decode("utf-8", "surrogatepass") if isinstance(text, bytes) else text
     try:
-        return _DECODER.decode(text.decode("utf-8", "surrogatepass") if isinstance(text, bytes) else text)
+        return _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # an integer of more digits than Python reads (sys.int_info): no id and no place, whatever it stands for
+        return _OF_LONG_INTEGERS.decode(text)
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= sys.int_info.default_max_str_digits else float(digits)
 
 
 _DECODER: Final = json.JSONDecoder(strict=False)
+_OF_LONG_INTEGERS: Final = json.JSONDecoder(strict=False, parse_int=_integer)
+
+
+class _Line(NamedTuple):
+    """A line as it stands in the stream: its bytes, its number (from 1), the offset of its first byte."""
+
+    content: bytes
+    number: int
+    offset: int
 
 
 class _Reader:
@@ -104,91 +128,112 @@ class _Reader:
 
     def __init__(self, stream: io.BufferedReader, lines: Lines) -> None:
         self._stream, self._lines = stream, lines
-        self._offset = 0
-        self._held: list[bytes] = []
-        self._held_at: tuple[int, int] = (0, 0)
+        self._number = self._offset = 0
+        self._held: list[_Line] = []
         self._held_bytes = 0
         self._scan = _Scan()
+        self._waiting: deque[_Line] = deque()
+        self._again = 0
 
     def run(self) -> Iterator[Found]:
-        while line := self._stream.readline(LONGEST_LINE):
-            start, self._offset = self._offset, self._offset + len(line)
-            self._lines.total += 1
-            if start == 0:
-                line = line.removeprefix(_BOM)
-            if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
-                yield from self._give_up()
-                yield from self._long_line(line, start)
-            else:
-                yield from self._line(line, start)
-        yield from self._give_up(at_end=True)
+        while True:
+            while line := self._next():
+                if len(line.content) >= LONGEST_LINE and not line.content.endswith(b"\n"):
+                    if self._held:
+                        # the rest of the long line follows in the stream, so nothing that waited can be read before it
+                        yield from self._give_up(again=False)
+                    yield from self._long_line(line.content, line.offset)
+                else:
+                    yield from self._line(line)
+            if not self._held:
+                return
+            yield from self._give_up(at_end=True)
 
-    def _line(self, line: bytes, start: int) -> Iterator[Found]:
-        text = line.strip()
-        number = self._lines.total
+    def _next(self) -> _Line | None:
+        if self._waiting:
+            return self._waiting.popleft()
+        content = self._stream.readline(LONGEST_LINE)
+        if not content:
+            return None
+        line = _Line(content if self._offset else content.removeprefix(_BOM), self._number + 1, self._offset)
+        self._number += 1
+        self._lines.total += 1
+        self._offset += len(content)
+        return line
+
+    def _line(self, line: _Line) -> Iterator[Found]:
+        text = line.content.strip()
         if not text:
             self._lines.blank += 1
             return
-        if self._held and not self._resumes(line, text):
+        if self._held and not self._resumes(line.content, text):
             yield from self._hold(line)
             return
         value, fault = _parsed(text)
         if fault is None:
             if self._held:
+                self._waiting.appendleft(line)
                 yield from self._give_up()
+                return
             self._lines.documents += 1
-            yield Document(value, number, start)
+            yield Document(value, line.number, line.offset)
         elif self._held:
             yield from self._hold(line)
         elif _OPENING.match(bare := _ASSIGNMENT.sub(b"", text)) or _CLOSING.match(text):
             self._lines.wrapper += 1
         elif bare[:1] in (b"{", b"["):
-            self._held_at = (number, start)
             # white space at its end may belong to a string that was cut
-            yield from self._hold(_ASSIGNMENT.sub(b"", line.lstrip()))
+            yield from self._hold(line._replace(content=_ASSIGNMENT.sub(b"", line.content.lstrip())))
         else:
             self._lines.broken += 1
-            yield Broken("bad_json", number, start, fault, text[:4096])
+            yield Broken("bad_json", line.number, line.offset, fault, text[:4096])
 
     def _resumes(self, line: bytes, text: bytes) -> bool:
         """Whether a line ends what is held by being a document itself: a whole object that begins where lines begin."""
         # the lines inside an indented document are indented; two letters are the `{}` of one that is not
         return line[:1] == b"{" and len(text) > 3 and text.rstrip(b",")[-1:] == b"}"
 
-    def _hold(self, line: bytes) -> Iterator[Found]:
+    def _hold(self, line: _Line) -> Iterator[Found]:
         self._held.append(line)
-        self._held_bytes += len(line)
-        self._scan.feed(line)
+        self._held_bytes += len(line.content)
+        self._scan.feed(line.content)
         if self._held_bytes > LONGEST_DOCUMENT or self._scan.impossible:
             yield from self._give_up()
         elif self._scan.complete:
             # a client that broke a line in two did it anywhere, also inside a string: without the line end it is what was sent
-            whole = b"".join(part.rstrip(b"\r\n") for part in self._held)
+            whole = b"".join(part.content.rstrip(b"\r\n") for part in self._held)
             value, fault = _parsed(whole.strip())
             if fault is not None:
                 yield from self._give_up()
                 return
             self._lines.documents += 1
             self._lines.continued += len(self._held) - 1
+            _, number, offset = self._held[0]
             self._forget()
-            yield Document(value, *self._held_at)
+            yield Document(value, number, offset)
 
-    def _give_up(self, *, at_end: bool = False) -> Iterator[Found]:
-        """Every held line is broken: one reject each, so that the lines add up."""
-        held, (number, offset) = self._held, self._held_at
+    def _give_up(self, *, at_end: bool = False, again: bool = True) -> Iterator[Found]:
+        """The first held line is broken, and costs itself alone: reading goes on at the next one that begins where documents begin.
+
+        What stands between is broken too, one reject each, so that the lines add up.
+        """
+        held = self._held
         self._forget()
-        for part in held:
+        later = (place for place in range(1, len(held)) if held[place].content[:1] in (b"{", b"["))
+        end = next(later, len(held)) if again and self._again < AGAIN * self._number else len(held)
+        self._again += len(held) - end
+        self._waiting.extendleft(reversed(held[end:]))
+        for content, number, offset in held[:end]:
             self._lines.broken += 1
-            reason = "truncated" if at_end else "bad_json"
-            yield Broken(reason, number, offset, "the file ends in the middle of it" if at_end else "cut off", part.strip()[:4096])
-            number, offset = number + 1, offset + len(part)
+            reason, detail = ("truncated", "the file ends in the middle of it") if at_end else ("bad_json", "cut off")
+            yield Broken(reason, number, offset, detail, content.strip()[:4096])
 
     def _forget(self) -> None:
         self._held, self._held_bytes, self._scan = [], 0, _Scan()
 
     def _long_line(self, head: bytes, start: int) -> Iterator[Found]:
         """One line of more than LONGEST_LINE: a list of tweets is read element by element, anything else is refused."""
-        number = self._lines.total
+        number = self._number
         head = _ASSIGNMENT.sub(b"", head, count=1)
         opening = _STREAMABLE.match(head[:4096].decode("utf-8", "replace"))
         if opening is None:

@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from pipeline import client, cover, days, raw, spend, storage
 from pipeline.errors import DayNotOver, SettingsError, expired
 from pipeline.fetching import Fetching
@@ -163,16 +165,44 @@ def manifest(settings: Settings, area_name: str, day: date) -> dict[str, Any]:
     return content
 
 
+class OnDisk:
+    """What the manifests of one area's days say, for whoever asks about many: what the days have in common is found once.
+
+    Raises:
+        SettingsError: the box is too large to be asked for.
+    """
+
+    def __init__(self, settings: Settings, area_name: str) -> None:
+        self.revision = revision(settings, area_name)
+        self._folder = f"{settings.data}/raw/area={area_name}"
+
+    def observed(self, day: date) -> Observed:
+        """How much of the day was observed; whole where there is no manifest yet, or an older one that does not say."""
+        found = self._told(day)
+        return found[0] if found else Observed()
+
+    def refetchable(self, day: date, night: str) -> bool:
+        """Whether the day is there with holes that may still be had, and this night has not asked for them yet."""
+        found = self._told(day)
+        return found is not None and found[1] and night not in found[2]
+
+    def _told(self, day: date) -> tuple[Observed, bool, tuple[str, ...]] | None:
+        path = f"{self._folder}/date={day}/revision={self.revision}/manifest.json"
+        try:
+            seen = os.stat(path)  # noqa: PTH116 (a Path costs three times as much, for each of thousands of days)
+        except FileNotFoundError:
+            return None
+        return _read(path, seen.st_mtime_ns, seen.st_ino)
+
+
 def observed(settings: Settings, area_name: str, day: date) -> Observed:
-    """How much of the day was observed, as its manifest says; whole where there is none yet, or an older one that does not say."""
-    found = _on_disk(settings, area_name, day)
-    return found[0] if found else Observed()
+    """See OnDisk.observed."""
+    return OnDisk(settings, area_name).observed(day)
 
 
 def refetchable(settings: Settings, area_name: str, day: date, night: str) -> bool:
-    """Whether the day is there with holes that may still be had, and this night has not asked for them yet."""
-    found = _on_disk(settings, area_name, day)
-    return found is not None and found[1] and night not in found[2]
+    """See OnDisk.refetchable."""
+    return OnDisk(settings, area_name).refetchable(day, night)
 
 
 def missing_hours(settings: Settings, area_name: str, day: date) -> float:
@@ -182,32 +212,40 @@ def missing_hours(settings: Settings, area_name: str, day: date) -> float:
     return sum((datetime.fromisoformat(end) - datetime.fromisoformat(start)) / timedelta(hours=1) for start, end in spans)
 
 
-def _on_disk(settings: Settings, area_name: str, day: date) -> tuple[Observed, bool, tuple[str, ...]] | None:
-    path = partition(settings, area_name, day) / "manifest.json"
-    try:
-        seen = path.stat()
-    except FileNotFoundError:
-        return None
-    return _read(path, seen.st_mtime_ns, seen.st_ino)
+class _Hole(msgspec.Struct):
+    start: str
+    end: str
+    refetch: bool
 
 
-@lru_cache(maxsize=4096)
-def _read(path: Path, mtime_ns: int, inode: int) -> tuple[Observed, bool, tuple[str, ...]]:
+class _Manifest(msgspec.Struct):
+    """Of a manifest what every night asks of every day: the rest of it, most of its bytes, is not made into objects."""
+
+    # a number as it is written there: revisions hold it
+    coverage: int | float = 1.0
+    coverage_reason: str = ""
+    mode: str = "whole"
+    holes: tuple[_Hole, ...] = ()
+    sample: Any = None
+    purged: int = 0
+    expired: Any = msgspec.UNSET
+    attempts: tuple[str, ...] = ()
+
+
+_decode: Final = msgspec.json.Decoder(_Manifest).decode
+
+
+@lru_cache(maxsize=65536)
+def _read(path: str, mtime_ns: int, inode: int) -> tuple[Observed, bool, tuple[str, ...]]:
     """(what was observed, whether holes may still be had, the nights that asked). Remembered, for every revision of a day holds it."""
-    content = storage.read_json(path)
-    holes, sample = content.get("holes", []), content.get("sample")
-    digest = storage.digest([[hole["start"], hole["end"]] for hole in holes], sample) if holes or sample else ""
-    told = Observed(
-        coverage=content.get("coverage", 1.0),
-        reason=content.get("coverage_reason", ""),
-        mode=content.get("mode", "whole"),
-        digest=digest,
-        purged=content.get("purged", 0),
-        expired="expired" in content,
-    )
+    content: _Manifest = storage.read_json(Path(path), _decode)
+    holes = [[hole.start, hole.end] for hole in content.holes]
+    digest = storage.digest(holes, content.sample) if holes or content.sample else ""
+    expired = content.expired is not msgspec.UNSET
+    told = Observed(content.coverage, content.coverage_reason, content.mode, digest, content.purged, expired)
     # what was removed after retention_days is not fetched again
-    due = any(hole["refetch"] for hole in holes) and "expired" not in content
-    return told, due, tuple(content.get("attempts", ()))
+    due = any(hole.refetch for hole in content.holes) and not expired
+    return told, due, content.attempts
 
 
 def pages(settings: Settings, area_name: str, day: date, *, only: Container[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline import documents, faults, formats, redaction, storage
 from pipeline.archive_deletions import Asked, LeftOut
+from pipeline.days import Window
 from pipeline.documents import Broken, Lines
 from pipeline.formats import Notice, Record, Reject
 from pipeline.quarantine import Quarantine
@@ -37,6 +38,10 @@ class Extract:
     stones: Tombstones
     deletions: Asked
     left_out: LeftOut
+    #: What is kept; posts outside are counted, and say nothing of coverage. None: everything.
+    window: Window | None = None
+    #: Whether the first reject or damage is an error.
+    strict: bool = False
     quarantine: Quarantine = field(init=False)
     lines: Lines = field(default_factory=Lines)
     damages: list[Damage] = field(default_factory=list)
@@ -44,6 +49,9 @@ class Extract:
     stored: int = 0
     no_geo: int = 0
     duplicates: int = 0
+    outside_window: int = 0
+    #: Members passed over unread, since their names tell of days outside the window.
+    skipped: int = 0
     notices: Counter[str] = field(default_factory=Counter)
     asks: dict[str, int] = field(default_factory=dict)
     first: datetime | None = None
@@ -55,7 +63,7 @@ class Extract:
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.stones)
+        self.quarantine = Quarantine(self.stones, self.strict)
 
     def __enter__(self) -> Extract:
         self._writer = storage.parquet_writer(self.folder / "records.parquet", RECORDS)
@@ -79,6 +87,9 @@ class Extract:
         """Take one outcome of a document."""
         self.records += 1
         if isinstance(outcome, Record):
+            if self.window is not None and outcome.created_at not in self.window:
+                self.outside_window += 1
+                return
             self._alive(outcome.created_at)
             if outcome.geotagged:
                 if not self.raw:
@@ -91,7 +102,7 @@ class Extract:
             self.notices[outcome.kind] += 1
             if outcome.asks is not None:
                 self.deletions.take(outcome.asks)
-            if outcome.at is not None:
+            if outcome.at is not None and (self.window is None or outcome.at in self.window):
                 self._minutes.add(int(outcome.at.timestamp()) // 60)
         else:
             self.quarantine.add(outcome, member=member, line=found.line, offset=found.offset, content=None)
@@ -148,6 +159,8 @@ class Extract:
             "no_geo": self.no_geo,
             "deleted": self.left_out.number,
             "duplicates": self.duplicates,
+            "outside_window": self.outside_window,
+            "skipped": self.skipped,
             "notices": dict(sorted(self.notices.items())),
             "rejects": dict(sorted(self.quarantine.counts.items())),
             "asks": self.asks,

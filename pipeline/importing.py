@@ -1,113 +1,310 @@
 """Archive files to extracts: every geotagged tweet of a file, for any box and any day, parsed once. Everything else is counted.
 
-How bytes become lines is streams.py's and documents.py's affair, what a document holds formats/'s, and what an extract holds of an area
-sources/archive.py's.
+How bytes become lines is streams.py's and documents.py's affair, what a document holds formats/'s, what an extract holds of an area
+sources/archive.py's; which files were read before, and need not be again, archive_ledger.py remembers.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import io
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pipeline import archive_deletions, archive_files, deletion_index, faults, reading, storage, tombstones
+from pipeline import (
+    archive_deletions,
+    archive_files,
+    archive_ledger,
+    days,
+    deletion_index,
+    faults,
+    named_days,
+    reading,
+    storage,
+    tombstones,
+)
+from pipeline.archive_ledger import Entry, Holds, Ledger, Stamp
+from pipeline.days import Window
 from pipeline.documents import Lines
-from pipeline.errors import ArchiveError
+from pipeline.errors import ArchiveError, PipelineError, TransientError, named_disk_errors
 from pipeline.geotagged import Extract
-from pipeline.import_report import FileReport, ImportReport
+from pipeline.import_report import Failure, FileReport, ImportReport
 from pipeline.keys import author_key
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from pipeline.streams import Damage
 
+logger = logging.getLogger("geobeta")
+
 #: Version of what an extract holds of a file; raise it when formats/, documents.py or this file change the output.
-CODE_VERSION: Final = 2
+CODE_VERSION: Final = 3
 LOCK_WAIT_SECONDS: Final = 3600.0
 
 
-def run(settings: Settings, paths: Iterable[Path | str], *, progress: Progress = silent) -> ImportReport:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an import asks of each file: `window` None is everything; `strict`: that nothing of it be rejected."""
+
+    raw: bool
+    window: Window | None = None
+    strict: bool = False
+
+    def by(self, held: Holds) -> bool:
+        """Whether an extract that holds so much serves."""
+        current = held.code == CODE_VERSION and (held.raw or not self.raw)
+        return current and days.covers(held.window, self.window) and (held.clean or not self.strict)
+
+
+def wanted(settings: Settings, window: Window | None = None, *, strict: bool = False) -> Wanted:
+    """What the settings ask for, and the command."""
+    raw = settings.imports.keep_raw or settings.load.raw or any(area.raw for area in settings.areas.values())
+    return Wanted(raw, window, strict)
+
+
+def run(
+    settings: Settings, paths: Iterable[Path | str], *, window: Window | None = None, strict: bool = False, progress: Progress = silent
+) -> ImportReport:
     """Make the extracts of archive files, in one pass for all areas. A file that was read before, under any name, adds nothing.
+
+    A file that cannot be read, or that `strict` refuses, is among the report's failures; the others are read all the same.
 
     Args:
         settings: where extracts lie, how large batches are, which areas to count.
         paths: files, or folders that are searched for files (hidden ones are passed over).
+        window: what is kept of the tweets (days.reach); None for all. What an extract holds already it keeps.
+        strict: take a file only if nothing of it is rejected or damaged.
         progress: is told the share of all bytes read.
 
     Raises:
-        ArchiveError: a path cannot be read; nothing is imported then.
-        AlreadyRunning: another process has been reading the same file for an hour.
+        ArchiveError: a path is not there; nothing is imported then.
     """
+    tidy(settings)
     found = list(archive_files.find(paths))
-    total = sum(path.stat().st_size for path in found) or 1
-    done = 0
-    reports = []
-    for path in found:
-        size = path.stat().st_size
+    skipped = tuple(path for path in found if named_days.outside(str(path), window))
+    found = [path for path in found if not named_days.outside(str(path), window)]
+    sizes = [path.stat().st_size for path in found]
+    total, done = sum(sizes) or 1, 0
+    reports, failures = [], []
+    for path, size in zip(found, sizes, strict=True):
 
         def share(within: float | None, message: str, done: int = done, size: int = size, path: Path = path) -> None:
             progress((done + (within or 0.0) * size) / total, f"{path.name}: {message}")
 
-        reports.append(_file(settings, path, share))
+        try:
+            reports.append(read(settings, path, wanted(settings, window, strict=strict), progress=share))
+        except Exception as error:
+            # one bad file is no reason to leave the others unread
+            failures.append(failure(path, error))
         done += size
-    return ImportReport(tuple(reports))
+    return ImportReport(tuple(reports), tuple(failures), skipped)
 
 
-def _file(settings: Settings, path: Path, progress: Progress) -> FileReport:
+def failure(path: Path, error: Exception) -> Failure:
+    """What is told of a file that could not be read; what is no error of ours is a fault in geobeta, and the log has all of it."""
+    if isinstance(error, PipelineError):
+        return Failure(path, error.what, error.todo, isinstance(error, TransientError))
+    logger.error("import of %s", path, exc_info=error)
+    said = f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return Failure(path, said, "this is a fault in geobeta; please report it with what the log says", False)
+
+
+def read(settings: Settings, path: Path, asked: Wanted, *, progress: Progress = silent) -> FileReport:
+    """Make the extract of one file, unless it is there.
+
+    Raises:
+        ArchiveError: the file cannot be read; or is refused, being asked for strictly.
+        TransientError: the file changed meanwhile.
+        AlreadyRunning: another process has been reading the same file for an hour.
+    """
+    if entry := _held(settings, path, asked):
+        return report(settings, path, entry.digest, "held")
     try:
-        with open(path, "rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with open(path, "rb") as file, named_disk_errors():
+            return _read(settings, path, file, asked, progress)
     except OSError as error:
-        raise ArchiveError(f"cannot read {path}: {error.strerror or error}", todo="check its permissions") from error
-    digest = sha256[:16]
-    raw = settings.imports.keep_raw or settings.load.raw or any(area.raw for area in settings.areas.values())
-    lock = settings.data / "locks" / f"import-{digest}.lock"
-    with storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what=f"import of {path.name}", progress=progress):
-        status = "held" if _is_current(settings, digest, raw) else "imported"
-        if status == "imported":
-            _make(settings, path, sha256, raw, progress)
-    progress(1.0, status)
-    return _report(settings, path, digest, status)
+        raise ArchiveError(
+            f"cannot read {path}: {error.strerror or error}", todo="check its permissions, and whether its disk is well"
+        ) from error
 
 
-def _is_current(settings: Settings, digest: str, raw: bool) -> bool:
+def is_held(settings: Settings, path: Path, asked: Wanted) -> bool:
+    """Whether the extract of a file is there and serves; by the ledger, so the file itself is not opened."""
+    return _held(settings, path, asked) is not None
+
+
+def held(settings: Settings, paths: Iterable[Path], asked: Wanted) -> dict[Path, str]:
+    """Of many files those whose extract is there and serves, and its digest."""
+    entries = _ledger(settings).entries()
+    found = ((path, _serving(settings, path, entries.get(str(absolute(path))), asked)) for path in paths)
+    return {path: entry.digest for path, entry in found if entry is not None}
+
+
+def tidy(settings: Settings) -> None:
+    """Keep the ledger small; to be called once a command."""
+    _ledger(settings).compact()
+
+
+def absolute(path: Path) -> Path:
+    """A file's name in the ledger and in messages between processes: absolute, links as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute leaves ".." in)
+
+
+def _ledger(settings: Settings) -> Ledger:
+    return _ledger_at(settings.data / "imports" / "ledger.jsonl")
+
+
+@lru_cache(maxsize=16)
+def _ledger_at(path: Path) -> Ledger:
+    return Ledger(path)
+
+
+def _held(settings: Settings, path: Path, asked: Wanted) -> Entry | None:
+    return _serving(settings, path, _ledger(settings).get(absolute(path)), asked)
+
+
+def _serving(settings: Settings, path: Path, entry: Entry | None, asked: Wanted) -> Entry | None:
+    """The ledger's entry, if the file is as it was, and its extract is there and serves."""
+    try:
+        if entry is None or archive_ledger.stamp(path.stat()) != entry.file:
+            return None
+        manifest = archive_ledger.stamp((archive.folder(settings, entry.digest) / "manifest.json").stat())
+    except OSError:
+        return None
+    # a purge, or a later import, has written the manifest since
+    now = entry.holds if manifest == entry.manifest else _holds(settings, entry.digest)
+    return entry if now is not None and asked.by(now) else None
+
+
+def _holds(settings: Settings, digest: str) -> Holds | None:
+    """What there is of a file, by its digest."""
     if not archive.folder(settings, digest).is_dir():
-        return False
-    manifest = archive.manifest(settings, digest)
-    return bool(manifest["code"] == CODE_VERSION and (manifest["raw"] or not raw))
+        return None
+    return _holds_by(archive.manifest(settings, digest))
 
 
-def _make(settings: Settings, path: Path, sha256: str, raw: bool, progress: Progress) -> None:
-    final = archive.folder(settings, sha256[:16])
-    with storage.publish_directory(final) as folder:
-        with open(path, "rb") as file, _extract(settings, folder, raw) as extract:
-            size = path.stat().st_size
-            for _ in reading.read(file, extract):
-                progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
+def _holds_by(manifest: Mapping[str, Any]) -> Holds:
+    clean = not manifest["rejects"] and not manifest["damages"]
+    return Holds(manifest["code"], manifest["raw"], archive.window_of(manifest), clean)
+
+
+def _read(settings: Settings, path: Path, file: io.BufferedReader, asked: Wanted, progress: Progress) -> FileReport:
+    before = archive_ledger.settled(path)
+    quick = archive_ledger.quick_key(file, before.st_size)
+    # files that are equal share a lock, others hardly ever; and there are no more than 4,096 of them
+    lock = settings.data / "locks" / f"import-{quick[:3]}.lock"
+    with storage.exclusive(lock, wait=LOCK_WAIT_SECONDS, what=f"import of {path.name}", progress=progress):
+        faults.point("import.begin")
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        digest = sha256[:16]
+        known = _Known(_ledger(settings), path, archive_ledger.stamp(before), quick, sha256)
+        now = _holds(settings, digest)
+        if now is not None and asked.by(now):
+            known.note(archive.folder(settings, digest) / "manifest.json", now)
+            status = "held"
+        else:
+            _make(settings, path, file, known, _widened(known.ledger, digest, now, asked), progress)
+            status = "imported"
+    progress(1.0, status)
+    return report(settings, path, digest, status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A file of which all is known but what it holds."""
+
+    ledger: Ledger
+    path: Path
+    file: Stamp
+    quick: str
+    sha256: str
+
+    def note(self, manifest: Path, holds: Holds) -> None:
+        """Remember it."""
+        stamp = archive_ledger.stamp(manifest.stat())
+        self.ledger.note(absolute(self.path), Entry(self.file, self.quick, self.sha256, stamp, holds))
+
+
+def _widened(ledger: Ledger, digest: str, now: Holds | None, asked: Wanted) -> Wanted:
+    """What to read of a file, so that its extract keeps what it holds; also where a kill left neither the old nor the new one."""
+    window = asked.window if now is None else days.hull(now.window, asked.window)
+    was_asked, earlier = ledger.asked(digest)
+    window = days.hull(earlier, window) if was_asked else window
+    if now is not None or was_asked:
+        ledger.ask(digest, window)
+    return Wanted(asked.raw, window, asked.strict)
+
+
+def _make(settings: Settings, path: Path, file: io.BufferedReader, known: _Known, asked: Wanted, progress: Progress) -> None:
+    final = archive.folder(settings, known.sha256[:16])
+    before = os.fstat(file.fileno())
+    with storage.publish_directory(final, sweeping=_is_first(os.getpid(), final.parent)) as folder:
+        with _extract(settings, folder, asked) as extract:
+            size = before.st_size
+            try:
+                for _ in reading.read(file, extract):
+                    progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
+            except ArchiveError as error:
+                raise ArchiveError(f"{path}: {error.what}", todo=error.todo) from error
+        faults.point("import.read")
+        _see_unchanged(path, before)
         # a purge may have looked into all extracts while this one was not there yet
         extract.leave_out(tombstones.load(settings))
-        manifest = {"name": path.name, "sha256": sha256, "bytes": size, "code": CODE_VERSION, "raw": raw, **extract.summary()}
+        about = {"name": path.name, "sha256": known.sha256, "bytes": size, "code": CODE_VERSION, "raw": asked.raw}
+        manifest: dict[str, Any] = {**about, "window": days.ends(asked.window), **extract.summary()}
         manifest["extent"] = archive.extent_of(folder / "records.parquet")
         storage.write_json(folder / "manifest.json", manifest)
+        faults.point("import.manifest")
         for area in settings.areas.values():
-            counts = extract.left_out.counted(area, archive.count_area(folder / "records.parquet", area))
+            counts = archive.count_area(folder / "records.parquet", area, asked.window)
+            counts = extract.left_out.counted(area, counts, asked.window)
             archive.write_area_counts(folder / archive.area_file(area), counts)
-        archive_deletions.announce(settings, sha256[:16], extract.asks, extract.left_out)
+        archive_deletions.announce(settings, known.sha256[:16], extract.asks, extract.left_out)
+        # before the extract has its name: else a kill between the two would have a finished file read again
+        known.note(folder / "manifest.json", _holds_by(manifest))
         faults.point("import.publish")
-        # an extract that older code made
+        # an extract that older code made, or of a narrower window
         storage.retire(final)
+        faults.point("import.retired")
+    faults.point("import.published")
     archive.forget()
     deletion_index.gather(settings)
 
 
-def _extract(settings: Settings, folder: Path, raw: bool) -> Extract:
-    asked, left_out = archive_deletions.Asked(folder, lambda: author_key(settings)), archive_deletions.LeftOut(settings.areas.values())
-    return Extract(folder, settings.imports.batch_rows, raw, tombstones.load(settings), asked, left_out)
+_swept: set[tuple[int, Path]] = set()
 
 
-def _report(settings: Settings, path: Path, digest: str, status: str) -> FileReport:
+def _is_first(process: int, root: Path) -> bool:
+    """Whether this process publishes its first extract there: once is enough to sweep out what killed ones left."""
+    if (process, root) in _swept:
+        return False
+    _swept.add((process, root))
+    return True
+
+
+def _extract(settings: Settings, folder: Path, asked: Wanted) -> Extract:
+    deletions = archive_deletions.Asked(folder, lambda: author_key(settings))
+    left_out = archive_deletions.LeftOut(settings.areas.values())
+    stones, rows = tombstones.load(settings), settings.imports.batch_rows
+    return Extract(folder, rows, asked.raw, stones, deletions, left_out, window=asked.window, strict=asked.strict)
+
+
+def _see_unchanged(path: Path, before: os.stat_result) -> None:
+    """Refuse what was written to while it was read: half of it may be of one content, half of another."""
+    now = path.stat()
+    if (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
+        raise TransientError(f"{path} changed while it was read", todo="import it again when nobody writes to it any more")
+
+
+def report(settings: Settings, path: Path, digest: str, status: str) -> FileReport:
+    """The account of a file whose extract is there: `status` is "imported" or "held"."""
     manifest = archive.manifest(settings, digest)
     first, last = (datetime.fromisoformat(manifest[key]) if manifest[key] else None for key in ("first", "last"))
     return FileReport(
@@ -122,6 +319,6 @@ def _report(settings: Settings, path: Path, digest: str, status: str) -> FileRep
         last=last,
         areas={name: archive.area_counts(settings, digest, area) for name, area in settings.areas.items()},
         searches=tuple(manifest.get("searches", ())),
-        deleted=manifest.get("deleted", 0),
-        expired=manifest.get("expired", 0),
+        window=archive.window_of(manifest),
+        **{key: manifest.get(key, 0) for key in ("deleted", "expired", "outside_window", "skipped")},
     )

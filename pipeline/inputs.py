@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 
 from pipeline import days, extract
@@ -24,6 +26,44 @@ class Inputs:
     archives: tuple[str, ...]
 
 
+class Sources:
+    """The sources of one area's days, for whoever asks about many: the archives are looked through once."""
+
+    def __init__(self, settings: Settings, area_name: str, *, now: datetime | None = None) -> None:
+        self._settings, self._area, self._now = settings, settings.area(area_name), now
+
+    @cached_property
+    def _held(self) -> Mapping[str, tuple[str, ...]]:
+        return archive.by_day(self._settings, self._area)
+
+    def has(self, day: date) -> bool:
+        """Whether any source that may be used holds the day."""
+        try:
+            self.of(day)
+        except MissingData:
+            return False
+        return True
+
+    def of(self, day: date) -> Inputs:
+        """See `inputs`."""
+        settings, area = self._settings, self._area
+        if area.source == "x":
+            return Inputs(True, ())
+        holding = self._held.get(day.isoformat(), ())
+        if area.source == "archive":
+            if not holding:
+                raise _missing(area.name, day, 'its source is "archive"')
+            return Inputs(False, holding)
+        if not holding:
+            if settings.synthetic and self._held:
+                raise _missing(area.name, day, "there is no token for the X API, and made-up tweets are not mixed with an archive's")
+            return Inputs(True, ())
+        if settings.synthetic:
+            return Inputs(False, holding)
+        reached = area.source == "both" or _fetched(settings, area.name, day) or _in_reach(settings, area, day, self._now)
+        return Inputs(reached, holding)
+
+
 def inputs(settings: Settings, area_name: str, day: date, *, now: datetime | None = None) -> Inputs:
     """The sources of one day, by the area's `source` setting and what is on the disk.
 
@@ -39,21 +79,7 @@ def inputs(settings: Settings, area_name: str, day: date, *, now: datetime | Non
     Raises:
         MissingData: no source that may be used holds the day; archives have to be imported, or a token set.
     """
-    area = settings.area(area_name)
-    if area.source == "x":
-        return Inputs(True, ())
-    holding = archive.holding(settings, area, day)
-    if area.source == "archive":
-        if not holding:
-            raise _missing(area_name, day, 'its source is "archive"')
-        return Inputs(False, holding)
-    if not holding:
-        if settings.synthetic and archive.any_held(settings, area):
-            raise _missing(area_name, day, "there is no token for the X API, and made-up tweets are not mixed with an archive's")
-        return Inputs(True, ())
-    if settings.synthetic:
-        return Inputs(False, holding)
-    return Inputs(area.source == "both" or _fetched(settings, area_name, day) or _in_reach(settings, area, day, now), holding)
+    return Sources(settings, area_name, now=now).of(day)
 
 
 def _in_reach(settings: Settings, area: Area, day: date, now: datetime | None) -> bool:

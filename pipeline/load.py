@@ -62,8 +62,9 @@ def tweets(settings: Settings, area_name: str, day: date, *, force: bool = False
     scope: dict[str, str | date] = {"area": area_name, "day": day}
     columns = [name for name in schema.TWEETS.names if name not in NOT_LOADED and (name != "raw" or settings.load.raw)]
     new = _marker(clean.revision(settings, area_name, day), area, manifest)
+    stored = _batches(folder / "tweets.parquet", columns, manifest["rows"], progress)
     content = [
-        Rows("tweets", scope, _labelled(_batches(folder / "tweets.parquet", columns, manifest["rows"], progress), manifest["synthetic"])),
+        Rows("tweets", scope, _labelled(stored, manifest["synthetic"]), key="tweet_id"),
         Rows("discards", scope, _batch({"reason": pa.string(), "rows": pa.int64()}, *manifest["discards"].items())),
         Rows("coverage", scope, _coverage(manifest), digested=False),
         Rows("coverage_hours", scope, _batch(_HOUR, *map(_hour, manifest.get("hours", ()))), digested=False),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache, partial
+from pathlib import Path
 
 from pipeline import clean, count, database, days, extract, extract_counts, inputs, posterior
 from pipeline.digest import night as night_digest
@@ -42,27 +44,87 @@ def due(settings: Settings, day: date, now: datetime | None = None) -> Due:
     Raises:
         SettingsError: there is no study at all.
     """
-    if not settings.studies:
-        raise SettingsError(f"{settings.config / 'studies.toml'} has no study", todo="add one: the sample config/studies.toml shows how")
-    now = now or datetime.now(UTC)
-    started = [study for study in settings.studies.values() if study.start <= day]
-    over = {
-        name: days.is_over(day, settings.area(name).zone, now, settings.x.settle) for name in dict.fromkeys(study.area for study in started)
-    }
-    studies = tuple(study.name for study in started if over[study.area])
-    areas = tuple(name for name in collected(settings, started) if over[name])
-    sourced = {name for name in areas if _has_source(settings, name, day)}
-    left = tuple(
-        f"{name}: {day} is not over there before {days.over_at(day, settings.area(name).zone, settings.x.settle):%Y-%m-%d %H:%M} UTC;"
-        " left for the next night"
-        for name, is_over in over.items()
-        if not is_over
-    )
-    if not started:
-        first = min(settings.studies.values(), key=lambda study: study.start)
-        left = (f"{day}: nothing to do, no study has begun by then; {first.name} is the first, with start = {first.start} in studies.toml",)
-    with_source = (name for name in studies if settings.study(name).mode == "counts" or settings.study(name).area in sourced)
-    return Due(studies, areas, tuple(with_source), left)
+    return Nights(settings, now).due(day)
+
+
+class Nights:
+    """Many nights, as seen at one moment: what they have in common is looked up once. A year of 100 studies has 36,500 revisions.
+
+    Raises:
+        SettingsError: there is no study at all.
+    """
+
+    def __init__(self, settings: Settings, now: datetime | None = None) -> None:
+        if not settings.studies:
+            got = f"{settings.config / 'studies.toml'} has no study"
+            raise SettingsError(got, todo="add one: the sample config/studies.toml shows how")
+        self._settings, self._now = settings, now or datetime.now(UTC)
+        self._area = lru_cache(maxsize=None)(partial(clean.Revisions, settings))
+        self._version = lru_cache(maxsize=None)(partial(posterior.version, settings))
+        self._counts = lru_cache(maxsize=None)(partial(count.revisions, settings))
+        self._posteriors = lru_cache(maxsize=None)(lambda name: posterior.revisions(self._version(name)))
+        #: of the studies that have started by a day: what the revisions of its page and digest hold of the day
+        self._shown: dict[tuple[str, ...], tuple[str, str]] = {}
+
+    def due(self, day: date) -> Due:
+        """See the function of that name."""
+        settings = self._settings
+        started = [study for study in settings.studies.values() if study.start <= day]
+        over = {
+            name: days.is_over(day, settings.area(name).zone, self._now, settings.x.settle)
+            for name in dict.fromkeys(study.area for study in started)
+        }
+        studies = tuple(study.name for study in started if over[study.area])
+        areas = tuple(name for name in collected(settings, started) if over[name])
+        sourced = {name for name in areas if self._area(name).sources.has(day)}
+        with_source = (study.name for study in started if over[study.area] and (study.mode == "counts" or study.area in sourced))
+        return Due(studies, areas, tuple(with_source), self._left(day, started, over))
+
+    def _left(self, day: date, started: Sequence[Study], over: Mapping[str, bool]) -> tuple[str, ...]:
+        if not started:
+            first = min(self._settings.studies.values(), key=lambda study: study.start)
+            begins = f"{first.name} is the first, with start = {first.start} in studies.toml"
+            return (f"{day}: nothing to do, no study has begun by then; {begins}",)
+        left = []
+        for name in (name for name, is_over in over.items() if not is_over):
+            at = days.over_at(day, self._settings.area(name).zone, self._settings.x.settle)
+            left.append(f"{name}: {day} is not over there before {at:%Y-%m-%d %H:%M} UTC; left for the next night")
+        return tuple(left)
+
+    def hours_due(self, area_name: str, day: date, night: str) -> bool:
+        """See the function of that name."""
+        area = self._area(area_name)
+        # in this order: most days have no hole, and which sources feed a day costs more to tell
+        if not area.on_disk.refetchable(day, night):
+            return False
+        try:
+            return area.sources.of(day).x
+        except MissingData:
+            return False
+
+    def files(self, day: date) -> tuple[Path, Path]:
+        """Where the day's page and digest lie, whether they are there or not."""
+        return page.path(self._settings, day, self._told_of(day)[0]), night_digest.path(self._settings, day)
+
+    def markers(self, day: date, due_: Due) -> dict[tuple[str, str], str]:
+        """What the markers of a complete night say: (dataset, name) → revision."""
+        tweets = {name: self._area(name).of(day) for name in due_.areas}
+        wanted = {("tweets", name): revision for name, revision in tweets.items()}
+        for name in due_.studies:
+            # where X counts, the tweets have no say
+            cleaned = tweets.get(self._settings.studies[name].area, "")
+            wanted["posteriors", name] = self._posteriors(name)(self._counts(name)(cleaned))
+        if due_.studies:
+            wanted["report", ""], wanted["digest", ""] = self._told_of(day)
+        return wanted
+
+    def _told_of(self, day: date) -> tuple[str, str]:
+        """The revisions of the day's page and digest."""
+        started = tuple(name for name, study in self._settings.studies.items() if study.start <= day)
+        if started not in self._shown:
+            made = (which.revision(self._settings, day, self._version) for which in (page, night_digest))
+            self._shown[started] = (next(made), next(made))
+        return self._shown[started]
 
 
 def collected(settings: Settings, studies: Iterable[Study]) -> tuple[str, ...]:
@@ -70,17 +132,9 @@ def collected(settings: Settings, studies: Iterable[Study]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(study.area for study in studies if study.mode == "tweets"))
 
 
-def _has_source(settings: Settings, area: str, day: date) -> bool:
-    try:
-        inputs.inputs(settings, area, day)
-    except MissingData:
-        return False
-    return True
-
-
 def hours_due(settings: Settings, area_name: str, day: date, night: str) -> bool:
     """Whether hours of the day are missing that X may still give, and that this night has not asked for again."""
-    # in this order: most days have no hole, and which sources feed a day costs more to tell
+    # not by way of Nights: an area may be asked about where there is no study
     if not extract.refetchable(settings, area_name, day, night):
         return False
     try:
@@ -97,24 +151,18 @@ def complete_days(settings: Settings, wanted: Iterable[date], now: datetime | No
     Args:
         night: the id of the night; None where missing hours do not count.
     """
-    needed: dict[date, set[tuple[str, str, date]]] = {}
-    revisions: dict[tuple[str, str, date], str] = {}
+    needed: dict[date, dict[tuple[str, str], str]] = {}
+    nights = Nights(settings, now)
     for day in wanted:
-        due_ = due(settings, day, now)
-        files = (page.path(settings, day), night_digest.path(settings, day)) if due_.studies else ()
-        if len(due_.studies_with_source) < len(due_.studies) or not all(path.is_file() for path in files):
+        due_ = nights.due(day)
+        if len(due_.studies_with_source) < len(due_.studies):
             continue
-        if night is not None and any(hours_due(settings, area, day, night) for area in due_.areas):
+        if due_.studies and not all(path.is_file() for path in nights.files(day)):
             continue
-        markers = {("posteriors", name, day): posterior.revision(settings, name, day) for name in due_.studies}
-        markers |= {("tweets", name, day): clean.revision(settings, name, day) for name in due_.areas}
-        if due_.studies:
-            markers["report", "", day] = page.revision(settings, day)
-            markers["digest", "", day] = night_digest.revision(settings, day)
-        needed[day] = set(markers)
-        revisions |= markers
-    present = database.markers_present(settings, revisions)
-    return {day for day, keys in needed.items() if keys <= present}
+        if night is not None and any(nights.hours_due(area, day, night) for area in due_.areas):
+            continue
+        needed[day] = nights.markers(day, due_)
+    return database.days_marked(settings, needed)
 
 
 def refresh_pages(settings: Settings, day: date, *, progress: Progress = silent) -> int:
@@ -154,7 +202,8 @@ def recountable_days(settings: Settings, study_name: str, day: date) -> tuple[da
     """
     study = settings.study(study_name)
     held = {found for found in countable_days(settings, study) if study.start <= found < day}
-    wanted = {("counts", study_name, found): count.revision(settings, study_name, found) for found in held}
+    revision = count.revisions_by_day(settings, study_name)
+    wanted = {("counts", study_name, found): revision(found) for found in held}
     present = database.markers_present(settings, wanted)
     return tuple(sorted(found for dataset, name, found in wanted if (dataset, name, found) not in present))
 

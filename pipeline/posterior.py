@@ -6,7 +6,7 @@ The arithmetic is stats/'s. Here: which days count, which rows change, and what 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.errors import MissingData
 from pipeline.estimates import Effective
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
-from pipeline.storage import digest
+from pipeline.storage import digest, digest_around
 from pipeline.study import Study
 from pipeline.study_counts import Counts, Method
 
@@ -50,11 +50,12 @@ def revision(settings: Settings, study_name: str, day: date) -> str:
 
     So a day whose archives or rule changed is to be published again, as its counts are to be counted again.
     """
-    return _marked(version(settings, study_name), count.revision(settings, study_name, day))
+    return revisions(version(settings, study_name))(count.revision(settings, study_name, day))
 
 
-def _marked(version_: str, counts_revision: str) -> str:
-    return digest(version_, counts_revision)
+def revisions(version_: str) -> Callable[[str], str]:
+    """From the revision of a day's counts to that of its posterior, where a study's version is known."""
+    return digest_around((version_,))
 
 
 def has(settings: Settings, study_name: str, day: date) -> bool:
@@ -142,9 +143,10 @@ class _Pool:
         own = self.counts[study.name]
         others = [(list(counts), counts) for counts in (self.counts[mate.name] for mate in self.mates(study))]
         found = {}
+        marked = revisions(self.versions[study.name])
         for day in days:
             before = [counts[when[place - 1]].so_far if (place := bisect.bisect_left(when, day)) else None for when, counts in others]
-            found[day] = (_marked(self.versions[study.name], own[day].loaded), digest(own[day].so_far, before))
+            found[day] = (marked(own[day].loaded), digest(own[day].so_far, before))
         return found
 
     def stale(self, study: Study, days: Iterable[date]) -> list[date]:

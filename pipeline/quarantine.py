@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from pipeline import redaction, storage
+from pipeline.errors import ArchiveError
 from pipeline.formats import Reject
 from pipeline.tombstones import Tombstones
 
@@ -30,16 +31,31 @@ REJECTS: Final = pa.schema(
 )
 
 
+#: What to do about a file that was refused.
+STRICTLY: Final = "mend the file, or import it without --strict: what cannot be used is then counted, and the rest is kept"
+
+
 @dataclass(slots=True)
 class Quarantine:
     """The rejects of one file; what names a tweet that is gone is counted only."""
 
     stones: Tombstones
+    #: The first reject is an error.
+    strict: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     _sample: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, reject: Reject, *, member: str, line: int, offset: int, content: bytes | None) -> None:
-        """Take one: `line` from 1, `offset` in bytes of the member's text, `content` how the line begins (None: part of a document)."""
+        """Take one: `line` from 1, `offset` in bytes of the member's text, `content` how the line begins (None: part of a document).
+
+        Raises:
+            ArchiveError: the import is strict.
+        """
+        if self.strict:
+            where = f"{member}, " if member else ""
+            raise ArchiveError(
+                f"{where}line {line:,}, byte {offset:,}: {reject.reason}{f' ({reject.detail})' if reject.detail else ''}", todo=STRICTLY
+            )
         self.counts[reject.reason] += 1
         named = b"%d " % (reject.tweet_id or 0) + (content or b"")
         if self.counts[reject.reason] <= SAMPLE and not redaction.names_any(named, self.stones):

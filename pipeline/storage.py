@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +28,8 @@ OLD_SECONDS = 86_400
 #: Stands for the process in the name of a folder that is to be swept whoever comes.
 NOBODY = "0"
 _HALF_WRITTEN = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}")
+#: One encoder for all: making it costs as much as a short digest.
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode
 DICTIONARY_COLUMNS = ("lang", "client", "evidence", "place_id", "place_name", "place_type", "place_country", "rule", "reason")
 
 
@@ -36,8 +38,20 @@ def digest(*parts: object, length: int = 12) -> str:
 
     Equal values give equal digests on every machine and Python version; dicts do so in any key order.
     """
-    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:length]
+    return hashlib.sha256(_canonical(parts).encode("ascii")).hexdigest()[:length]
+
+
+def digest_around(before: Sequence[object], after: Sequence[object] = ()) -> Callable[[object], str]:
+    """`digest(*before, part, *after)` as a function of `part`, for many digests that differ in that alone: a fifth of the time."""
+    begun = hashlib.sha256(("[" + "".join(f"{_canonical(part)}," for part in before)).encode("ascii"))
+    end = "".join(f",{_canonical(part)}" for part in after) + "]"
+
+    def of(part: object) -> str:
+        state = begun.copy()
+        state.update((_canonical(part) + end).encode("ascii"))
+        return state.hexdigest()[:12]
+
+    return of
 
 
 def fsync_directory(path: Path) -> None:
@@ -83,27 +97,29 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n").encode("utf-8"))
 
 
-def read_json(path: Path) -> Any:
-    """Read what write_json wrote.
+def read_json(path: Path, decode: Callable[[bytes], Any] = json.loads) -> Any:
+    """Read what write_json wrote, all of it or what `decode` makes of the bytes.
 
     Raises:
         MissingData: the file is not there.
     """
     try:
-        return json.loads(path.read_bytes())
+        return decode(path.read_bytes())
     except FileNotFoundError as error:
         raise MissingData(f"{path} is not there, though an earlier stage should have written it", todo="run the night again") from error
 
 
 @contextlib.contextmanager
-def publish_directory(final: Path) -> Iterator[Path]:
+def publish_directory(final: Path, *, sweeping: bool = True) -> Iterator[Path]:
     """Give a temporary folder to fill; when the block ends well, make it `final` in one rename.
 
     Where `final` is there already (another process was faster and made the same), ours is thrown away.
-    A process that is killed leaves a `.tmp-` folder behind, which the next one to publish here sweeps out.
+    A process that is killed leaves a `.tmp-` folder behind, which the next one to publish here sweeps out
+    (unless it is told not to: among tens of thousands of folders a look takes longer than a small one's making).
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(final.parent)
+    if sweeping:
+        _sweep(final.parent)
     temporary = final.parent / f".tmp-{final.name}-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     temporary.mkdir()
     try:

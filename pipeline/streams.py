@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, Final, Protocol, cast
+from typing import IO, Any, BinaryIO, Final, Protocol, TypeAlias, cast
 
 import zstandard
 
@@ -46,6 +46,10 @@ class Member:
 
     name: str
     stream: io.BufferedReader
+
+
+#: Asked of an entry's path: whether it is passed over unread.
+Skip: TypeAlias = Callable[[str], bool] | None
 
 
 class _Decompressor(Protocol):
@@ -84,22 +88,23 @@ _CODECS: Final[tuple[tuple[bytes, str, Callable[[], Any]], ...]] = (
 _UTF16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
-def members(file: BinaryIO, damages: list[Damage]) -> Iterator[Member]:
+def members(file: BinaryIO, damages: list[Damage], skip: Skip = None) -> Iterator[Member]:
     """The plain files that an open file holds, in their order; each stream must be read before the next is asked for.
 
     Args:
         file: seekable, at its beginning: plain, gzip, bzip2, zstd, xz, tar, zip, and these in each other (but no zip inside others).
         damages: what breaks on the way is added here; a broken layer ends early instead of failing.
+        skip: is asked of each entry of a tar or zip by its path, and says whether it is passed over unread.
     """
     head = file.read(4)
     file.seek(0)
     if head == b"PK\x03\x04":
-        yield from _zip(file, damages)
+        yield from _zip(file, damages, skip)
     else:
-        yield from _peel("", file, damages, 0)
+        yield from _peel("", file, damages, 0, skip)
 
 
-def _peel(name: str, stream: IO[bytes], damages: list[Damage], depth: int) -> Iterator[Member]:
+def _peel(name: str, stream: IO[bytes], damages: list[Damage], depth: int, skip: Skip) -> Iterator[Member]:
     """Take off one layer, if there is one, and go on inside."""
     head = _read_up_to(stream, HEAD)
     whole = _buffered(_Rest(head, stream))
@@ -108,10 +113,10 @@ def _peel(name: str, stream: IO[bytes], damages: list[Damage], depth: int) -> It
         return
     for magic, kind, make in _CODECS:
         if head.startswith(magic):
-            yield from _peel(name, _buffered(_Decompressed(name, kind, whole, make, damages)), damages, depth + 1)
+            yield from _peel(name, _buffered(_Decompressed(name, kind, whole, make, damages)), damages, depth + 1, skip)
             return
     if head[257:262] == b"ustar":
-        yield from _tar(name, whole, damages, depth)
+        yield from _tar(name, whole, damages, depth, skip)
     elif head.startswith(b"PK\x03\x04"):
         damages.append(Damage(name, "zip_inside", 0, "a zip inside another archive cannot be read as a stream; unpack the outer one"))
     elif head[:2] in _UTF16:
@@ -120,32 +125,33 @@ def _peel(name: str, stream: IO[bytes], damages: list[Damage], depth: int) -> It
         yield Member(name, whole)
 
 
-def _tar(name: str, stream: IO[bytes], damages: list[Damage], depth: int) -> Iterator[Member]:
+def _tar(name: str, stream: IO[bytes], damages: list[Damage], depth: int, skip: Skip) -> Iterator[Member]:
     position = 0
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
+        # names in other encodings than UTF-8 are shown with \x.. for what cannot be read: no file could hold half a character
+        with tarfile.open(fileobj=stream, mode="r|", errors="backslashreplace") as tar:
             for entry in tar:
                 position = entry.offset
-                if not entry.isfile():
+                if not entry.isfile() or (skip is not None and skip(entry.name)):
                     continue
                 inner = tar.extractfile(entry)
                 if inner is not None:
                     label = f"{name}/{entry.name}" if name else entry.name
-                    yield from _peel(label, _buffered(_Guarded(label, inner, entry.size, damages)), damages, depth + 1)
+                    yield from _peel(label, _buffered(_Guarded(label, inner, entry.size, damages)), damages, depth + 1, skip)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         damages.append(Damage(name, "truncated_tar" if "unexpected end" in str(error) else "broken_tar", position, str(error)))
 
 
-def _zip(file: BinaryIO, damages: list[Damage]) -> Iterator[Member]:
+def _zip(file: BinaryIO, damages: list[Damage], skip: Skip) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
-                if entry.is_dir():
+                if entry.is_dir() or (skip is not None and skip(entry.filename)):
                     continue
                 try:
                     with archive.open(entry) as inner:
                         guarded = _Guarded(entry.filename, inner, entry.file_size, damages)
-                        yield from _peel(entry.filename, _buffered(guarded), damages, 1)
+                        yield from _peel(entry.filename, _buffered(guarded), damages, 1, skip)
                 except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
                     damages.append(Damage(entry.filename, "broken_zip", entry.header_offset, str(error)))
     except zipfile.BadZipFile as error:

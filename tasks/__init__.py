@@ -6,6 +6,7 @@ import warnings
 warnings.filterwarnings("ignore", message=r".*not consumed by the task")
 warnings.filterwarnings("ignore", message=r'Parameter "param_name" with value "None"')
 
+from tasks.archive import ImportArchive, ImportArchives, ImportBundle
 from tasks.clean import CleanTweets
 from tasks.count import CountMatches
 from tasks.digest import SendDigest
@@ -23,6 +24,9 @@ __all__ = [
     "CountMatches",
     "ExtractCounts",
     "ExtractTweets",
+    "ImportArchive",
+    "ImportArchives",
+    "ImportBundle",
     "LoadCounts",
     "LoadTweets",
     "Nightly",

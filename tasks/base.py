@@ -80,10 +80,7 @@ class Stage(luigi.Task):
     def on_failure(self, exception: BaseException) -> str:
         """What the Luigi page shows of a failure: plain words where the error is one of ours, else the traceback."""
         exit_code.note(settings().data, exception)
-        if isinstance(exception, PipelineError):
-            said = f"{type(exception).__name__}: {exception}".splitlines()
-            return "\n".join(_wrapped(line) for line in said)
-        return "".join(traceback.format_exception(exception))
+        return in_plain_words(exception)
 
 
 @luigi.Task.event_handler(luigi.Event.BROKEN_TASK)
@@ -92,6 +89,14 @@ def _failed_without_a_word(task: luigi.Task, what: object) -> None:
     """A task that could not be scheduled, or whose process was killed: nobody else notes it for the exit code."""
     if _settings is not None:
         exit_code.note(_settings.data, None)
+
+
+def in_plain_words(exception: BaseException) -> str:
+    """An error as the Luigi page shows it."""
+    if isinstance(exception, PipelineError):
+        said = f"{type(exception).__name__}: {exception}".splitlines()
+        return "\n".join(_wrapped(line) for line in said)
+    return "".join(traceback.format_exception(exception))
 
 
 def in_words(outcome: Mapping[str, Any]) -> str:

@@ -62,6 +62,39 @@ def test_a_line_that_lost_its_end_costs_itself_alone() -> None:
         assert [(one.reason, one.line, one.offset) for one in broken] == [("bad_json", 1, 0)]
 
 
+def test_a_line_that_lost_its_end_does_not_take_a_cut_or_an_indented_document_with_it() -> None:
+    """What waited with it is read again by itself: in the middle of a file, and at its end."""
+    cut, two, page = json.dumps(THREE)[:200], json.dumps(TWO), make_page()
+    follower = two[:300] + "\n" + two[300:] + "\n" + json.dumps(page, indent=1)
+    for tail, wanted in ((json.dumps(ONE), [TWO, page, ONE]), ("", [TWO, page])):
+        values, broken, count = read(f"{cut}\n{follower}\n{tail}".encode())
+        assert values == wanted
+        assert ([(one.line, one.offset) for one in broken], count.broken) == ([(1, 0)], 1)
+
+
+def test_a_page_that_is_cut_is_broken_line_by_line() -> None:
+    """What stands inside it, indented, is not taken for posts of its own: a page holds posts that others quote, too."""
+    text = json.dumps(make_page(), indent=1)
+    values, broken, count = read(text[: len(text) // 2].encode())
+    assert (values, count.broken) == ([], count.total)
+    assert {one.reason for one in broken} == {"truncated"}
+
+
+def test_lines_without_end_take_no_time_without_end() -> None:
+    """Each line could go on for ever, and could be a document of its own: they are not read again for each other."""
+    values, broken, _ = read(b'{"a":[1,\n' * 20_000)
+    assert (values, len(broken)) == ([], 20_000)
+
+
+def test_lines_are_counted_within_each_stream() -> None:
+    """The second file of an archive begins with line 1, as its offsets begin with 0."""
+    count = Lines()
+    for _ in range(2):
+        found = list(documents.read(io.BufferedReader(io.BytesIO(lines(ONE, "oops"))), count))
+        assert [one.line for one in found] == [1, 2]
+    assert count.total == 4
+
+
 def test_a_line_that_lost_its_beginning_costs_itself_alone() -> None:
     """It does not wait for an end."""
     values, broken, _ = read(lines(json.dumps(TWO)[50:], ONE))
@@ -109,19 +142,20 @@ def test_the_data_export_is_read() -> None:
 
 
 def test_what_is_no_json_is_broken() -> None:
-    """Nested too deep, not UTF-8, numbers without end, plain words: one reject each, none stops the rest."""
-    bad = [b"hello", b"[" * 100_000 + b"]" * 100_000, b'{"a": "\xff"}', b'{"a": ' + b"9" * 5000 + b"}"]
+    """Nested too deep, not UTF-8, plain words: one reject each, none stops the rest."""
+    bad = [b"hello", b"[" * 100_000 + b"]" * 100_000, b'{"a": "\xff"}']
     values, broken, count = read(b"\n".join(bad) + b"\n" + lines(ONE))
     assert values == [ONE]
-    assert (len(broken), count.broken) == (4, 4)
+    assert (len(broken), count.broken) == (3, 3)
     assert all("hello" not in one.detail for one in broken)
 
 
 def test_odd_json_passes() -> None:
-    """Lone surrogates, raw control characters in strings, NaN: their fields are judged later, each by itself."""
-    values, broken, _ = read(b'{"a": "\\ud83d", "b": "x\ty", "c": NaN}\n')
+    """Lone surrogates, raw control characters in strings, NaN, numbers without end: their fields are judged later, each by itself."""
+    values, broken, _ = read(b'{"a": "\\ud83d", "b": "x\ty", "c": NaN, "d": -' + b"9" * 5000 + b', "e": 9007199254740993}\n')
     assert broken == []
     assert values[0]["a"] == "\ud83d"
+    assert (values[0]["d"], values[0]["e"]) == (float("-inf"), 9007199254740993)
 
 
 @pytest.mark.parametrize("head", ["[", '{"rows": [', '{"total_rows":3,"offset":0,"rows":[', '{"results":[', "window.YTD.tweets.part0 = ["])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import formats
+from pipeline import documents, formats
 from pipeline.formats import Notice, Record, Reject
 from pipeline.schema import RECORDS
 from tests import posts
@@ -158,6 +159,7 @@ def test_a_bad_value_rejects_a_v2_post(change: dict[str, Any], wanted: str) -> N
 def test_other_things_are_rejected_as_unknown() -> None:
     """A document of no known shape is one reject that names its keys."""
     assert only({"colour": "red"}) == Reject("unknown_shape", "colour")
+    assert only({"\ud83d": "red"}) == only({"data": {"\ud83d": "red"}}) == Reject("unknown_shape", "\\ud83d")
     assert reason(5) == reason("text") == reason(None) == "unknown_shape"
     assert reason({"data": ["a"]}) == "unknown_shape"
     assert reason({"id": "1", "key": 1, "value": {"properties": {"text": "x"}}}) == "no_document"
@@ -169,6 +171,18 @@ def test_wrappers_in_wrappers_end_somewhere() -> None:
     for _ in range(500):
         deep = [deep]
     assert reason(deep) == "unknown_shape"
+
+
+def test_nesting_that_can_just_be_parsed_is_a_reject_like_any_other() -> None:
+    """How deep Python can follow depends on who calls whom: what has been parsed may be too deep to be shown."""
+    line = json.dumps(make_tweet(coordinates="@@"))
+    for depth in range(600, 1100):
+        try:
+            document = documents.parse_json(line.replace('"@@"', "[" * depth + "]" * depth))
+        except ValueError:
+            break
+        assert reason(document) == "bad_point"
+    assert depth < 1000
 
 
 def test_an_edit_keeps_the_first_id_and_the_first_time() -> None:
@@ -222,6 +236,13 @@ def test_any_other_time_is_rejected(spelled: str) -> None:
     """Or read as some time: never a crash."""
     outcome = only(make_tweet(created_at=spelled))
     assert isinstance(outcome, Record) or outcome.reason == "bad_time"
+
+
+def test_an_author_is_a_text_or_a_whole_number() -> None:
+    """A number that went through JavaScript has lost digits: it would make one author of several."""
+    for author, wanted in ((7, "7"), ("7", "7"), (7.0, None), (True, None), ([7], None), ("", None), (0, None)):
+        assert record(make_tweet(user={"id": author})).author_id == wanted
+        assert record(make_page(make_post(author_id=author))).author_id == wanted
 
 
 # texts ---------------------------------------------------------------------------------------------------------------
@@ -337,7 +358,7 @@ def test_flattened_places_need_no_includes() -> None:
 
 def test_pages_give_one_outcome_a_post() -> None:
     """A spoiled post does not take its page with it."""
-    page = make_page(make_post(), make_post(sequence=1, id=...), make_post(sequence=2), places=[make_place(), {"no": "id"}])
+    page = make_page(make_post(), make_post(sequence=1, id=...), make_post(sequence=2), places=[make_place(), {"no": "id"}, {"id": [1]}])
     kinds = [type(outcome) for outcome in formats.parse(page)]
     assert kinds == [Record, Reject, Record]
 

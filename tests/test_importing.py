@@ -19,7 +19,7 @@ import pytest
 import zstandard
 
 from pipeline import days, importing, storage
-from pipeline.cli.importing import account
+from pipeline.cli.import_account import account
 from pipeline.errors import ArchiveError
 from pipeline.import_report import ImportReport
 from pipeline.settings import Settings

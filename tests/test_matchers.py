@@ -172,3 +172,20 @@ def test_the_advice_for_an_accent_in_a_pattern_can_be_followed() -> None:
     with pytest.raises(SettingsError, match=r"write 'trafico\|nino'"):
         matchers.build({"regex": "tráfico|niño"})
     assert found({"regex": "trafico|nino"}, "El NIÑO") == ["trafico|nino"]
+
+
+@hypothesis.example("traffic jam")
+@hypothesis.example("#metro-1_a")
+@hypothesis.example("it's")
+@hypothesis.example("a@b://c")
+@given(st.text(st.characters(max_codepoint=0x7F), min_size=1, max_size=12))
+def test_an_entry_is_found_the_same_way_whatever_stands_beside_it(entry: str) -> None:
+    """Lists of ASCII alone are read by a shorter way, to the same patterns or the same refusal."""
+
+    def built(*entries: str) -> object:
+        try:
+            return words.build(entries).entries[0]
+        except SettingsError as error:
+            return error.what
+
+    assert built(entry) == built(entry, "é")

@@ -87,3 +87,11 @@ def test_another_users_lock_file_is_said_in_plain_words() -> None:
                 pass
         finally:
             os.seteuid(before)
+
+
+def test_many_digests_that_differ_in_one_part_are_the_same_as_each_by_itself() -> None:
+    """The part may be any value, and stand anywhere."""
+    for before, after in (((), ()), (("count", 1), ({"words": ["é", "b"]}, None)), ((), ("end",))):
+        of = storage.digest_around(before, after)
+        for part in ("", 'a "quoted" é', None, 1.5, ["a", {"b": 1}]):
+            assert of(part) == storage.digest(*before, part, *after)

@@ -94,6 +94,14 @@ def test_tars_are_read_member_by_member() -> None:
     assert read(packed) == ({"day/01/00": PLAIN, "plain": b"{}", "inner/b": PLAIN}, [])
 
 
+def test_names_in_other_encodings_are_names() -> None:
+    """An old tar from Windows; the name goes into tables and files, which hold UTF-8 only."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        archive.addfile(tarfile.TarInfo("año/1"), io.BytesIO())
+    assert read(target.getvalue()) == ({"a\\xf1o/1": b""}, [])
+
+
 def test_a_broken_member_does_not_cost_the_next() -> None:
     """A truncated file inside a whole tar."""
     found, damages = read(tar(a=gzip.compress(PLAIN)[:1000], b=b"{}"))

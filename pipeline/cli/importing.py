@@ -3,117 +3,128 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from pipeline.cli.options import day, positive
 
 if TYPE_CHECKING:
-    from pipeline.import_report import FileReport, ImportReport
+    from pipeline.import_report import ImportReport
+    from pipeline.import_runs import Outcome
+    from pipeline.progress import Progress
     from pipeline.settings import Settings
 
-HELP = """Import files of tweets: v1.1 or v2, lines or pages, plain, .gz, .bz2, .zst, and tar of these, recognised by content.
+HELP = """Import files of tweets: v1.1 or v2, lines or pages, plain, .gz, .bz2, .zst, .xz, tar and zip of these, recognised by content.
 
-Each file is read once, for all areas and days; the same file again adds nothing. Folders are searched. Then run Nightly.
+Each file is read once, for all areas and days. The same file again adds nothing; an import that was stopped goes on where it was.
+Folders are searched. Many files are read by several processes, through Luigi. Then run Nightly.
 Printed is an account of each file: every line of it, and for each area every record that the lines hold."""
 EXAMPLE = """python -m pipeline import stream-2026-11.jsonl.gz more/
+python -m pipeline import archiveteam-2016-11.tar --since 2016-11-05 --until 2016-11-07
 luigi --module tasks Nightly --date 2026-11-22 --local-scheduler"""
 
-#: What the parts of an area's account are called, in the order in which they are decided.
-PARTS = {
-    "kept": "kept",
-    "outside": "outside",
-    "nowhere": "in a place of which no box is known",
-    "other_evidence": "inside by evidence that the area does not take",
-    "no_geo": "without point and place",
-    "deleted": "deleted by their authors since",
-    "expired": "removed after retention_days",
-    "duplicates": "duplicates",
-    "notices": "notices",
-    "rejects": "discarded",
-}
-#: Those that are said otherwise of one alone.
-SINGULAR = {"duplicates": "duplicate", "notices": "notice"}
-#: And what becomes of lines.
-LINES = {
-    "documents": "with a document",
-    "continued": "that continue one",
-    "wrapper": "of a wrapper",
-    "blank": "blank",
-    "broken": "broken",
-}
+#: So many bytes are read here and now: they take about a second, and so does the start of Luigi.
+AT_ONCE: Final = 32_000_000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Paths."""
+    """Paths, days, processes, strictness."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with files")
+    parser.add_argument("--since", type=day, metavar="DAY", help="keep only tweets of this day and later ones")
+    parser.add_argument("--until", type=day, metavar="DAY", help="keep only tweets of this day and earlier ones")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes that read at once (default: as there are processors)")
+    parser.add_argument("--strict", action="store_true", help="refuse a file of which anything is broken, instead of passing over that")
+    parser.add_argument("--local-scheduler", action="store_true", help="do without luigid, also where one answers")
 
 
 def run(options: argparse.Namespace) -> int:
     """Import, and print what became of every line and record."""
-    from pipeline import importing
     from pipeline import settings as configured
-    from pipeline.cli.terminal import console, progress
+    from pipeline.cli import AGAIN, DONE, FAILED, import_account
+    from pipeline.cli.terminal import console
+    from pipeline.errors import SettingsError
 
     settings = configured.read(need="areas")
-    with progress("import") as told:
-        report = importing.run(settings, options.paths, progress=told)
+    if options.since and options.until and options.until < options.since:
+        raise SettingsError(f"got --since {options.since} and --until {options.until}", todo="give the earlier day as --since")
+    report = _imported(settings, options)
     out = console()
-    for file in report.files:
-        for line in account(file):
-            out.print(line, markup=False, soft_wrap=True)
-    for line in total(settings, report):
+    for line in import_account.whole(settings, report, _written(settings, report)):
         out.print(line, markup=False, soft_wrap=True)
-    return 0 if report.accounted else 1
+    if step := import_account.next_step(report):
+        print(f"to count what came: {step}", file=sys.stderr)
+    if report.failures:
+        return AGAIN if all(failure.transient for failure in report.failures) else FAILED
+    return DONE if report.accounted else FAILED
 
 
-def account(file: FileReport) -> list[str]:
-    """One file's account: each line of the text is a sum that adds up."""
-    from pipeline import geotagged
+def _imported(settings: Settings, options: argparse.Namespace) -> ImportReport:
+    """Read what is not held yet, here or through Luigi."""
+    from pipeline import archive_files, days, importing, named_days
+    from pipeline.cli.terminal import progress
+    from pipeline.import_report import ImportReport
 
-    lines = {words: getattr(file.lines, name) for name, words in LINES.items()}
-    said = [f"{file.path}: {file.status}", f"  {_sum(file.lines.total, 'line', lines)}"]
-    for what, counts_by in (("notices, by kind", file.notices), ("discarded, by reason", file.rejects)):
-        if counts_by:
-            said.append(f"  {what}: {', '.join(f'{count:,} {name}' for name, count in counts_by.items())}")
-    for damage in file.damages:
-        said.append(
-            f"  damaged, read up to there: {damage.member or file.path.name}, byte {damage.offset:,}: {damage.reason} ({damage.detail})"
-        )
-    for name, counts in file.areas.items():
-        days = f"; on {_number(len(counts.days), 'day')}, {min(counts.days)} to {max(counts.days)}" if counts.days else ""
-        said.append(f"  {name}: {_area(file.of_area(name))}{days}")
-    if file.searches:
-        named = "; ".join(file.searches[: geotagged.SEARCHES]) + ("; and more" if len(file.searches) > geotagged.SEARCHES else "")
-        what = "search" if len(file.searches) == 1 else "searches"
-        that = "that search" if what == "search" else "those searches"
-        said.append(f"  WARNING: these are results of the {what} {named}: a share counted from them speaks of {that}, not of the place")
-    if not file.accounted:
-        said.append("  THIS DOES NOT ADD UP: a fault in geobeta; please report it with this account")
-    return said
-
-
-def total(settings: Settings, report: ImportReport) -> list[str]:
-    """All files together, where there are several; the same file twice counts once."""
-    if len(report.files) < 2:
-        return []
-    different = len({file.digest for file in report.files})
-    said = [f"all {different} files ({report.imported} new)"]
-    return said + [f"  {name}: {_area(report.of_area(name))}" for name in settings.areas]
+    window = days.reach(options.since, options.until)
+    found = list(archive_files.find(options.paths))
+    paths = [path for path in found if not named_days.outside(str(path), window)]
+    held = importing.held(settings, paths, importing.wanted(settings, window, strict=options.strict))
+    unread = list({importing.absolute(path): path for path in paths if path not in held}.values())
+    few = options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE
+    with progress("import") as told:
+        new = (_here if few else _through_luigi)(settings, unread, options, told)
+        files, failures = [], []
+        for number, path in enumerate(paths):
+            told(None, f"the account: {number:,} of {len(paths):,} files")
+            # a file that is given twice was held the second time
+            outcome = new.pop(importing.absolute(path), None)
+            if outcome is not None and outcome.failure is not None:
+                failures.append(outcome.failure)
+            elif digest := outcome.digest if outcome is not None else held.get(path):
+                held[path] = digest
+                files.append(importing.report(settings, path, digest, outcome.status if outcome is not None else "held"))
+    skipped = tuple(path for path in found if named_days.outside(str(path), window))
+    return ImportReport(tuple(files), tuple(failures), skipped)
 
 
-def _area(parts: Mapping[str, int]) -> str:
-    return _sum(sum(parts.values()), "record", {PARTS[name]: count for name, count in parts.items()})
+def _here(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> dict[Path, Outcome]:
+    """What became of each file, by its absolute path: read in this process."""
+    from pipeline import days, importing
+    from pipeline.import_runs import Outcome
+
+    window = days.reach(options.since, options.until)
+    report = importing.run(settings, unread, window=window, strict=options.strict, progress=told)
+    new = [Outcome(importing.absolute(file.path), file.status, file.digest, None) for file in report.files]
+    new += [Outcome(importing.absolute(failure.path), "failed", None, failure) for failure in report.failures]
+    return {outcome.path: outcome for outcome in new}
 
 
-def _sum(whole: int, unit: str, parts: Mapping[str, int]) -> str:
-    """12 lines = 9 with a document + 1 blank + 2 broken: what is none is left out, but the first."""
-    shown = [
-        f"{count:,} {SINGULAR.get(words, words) if count == 1 else words}"
-        for number, (words, count) in enumerate(parts.items())
-        if count or number == 0
-    ]
-    return f"{_number(whole, unit)} = {' + '.join(shown)}"
+def _through_luigi(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> dict[Path, Outcome]:
+    """The same, read by several processes."""
+    from pipeline import import_runs, importing
+    from pipeline.cli import import_luigi
+
+    asked = import_runs.begin(
+        settings, [importing.absolute(path) for path in unread], since=options.since, until=options.until, strict=options.strict
+    )
+    where = import_luigi.scheduler()
+    local = options.local_scheduler or not where.answers
+    workers = min(options.workers or len(os.sched_getaffinity(0)), max(len(asked.tasks), 1))
+    how = "without luigid" if options.local_scheduler else where.in_words
+    print(f"{len(unread):,} files in {len(asked.tasks):,} tasks over {workers} processes, {how}", file=sys.stderr)
+    return {one.path: one for one in import_luigi.run(settings, asked, workers=workers, local=local, progress=told)}
 
 
-def _number(number: int, unit: str) -> str:
-    return f"{number:,} {unit}{'s' if number != 1 else ''}"
+def _written(settings: Settings, report: ImportReport) -> Path | None:
+    """Where the account of each file was written: only where there are too many for the terminal."""
+    from pipeline import storage
+    from pipeline.cli import import_account
+
+    if len(report.files) <= import_account.FEW:
+        return None
+    lines = [line for file in report.files for line in import_account.account(file)]
+    lines += [line for failure in report.failures for line in import_account.failed(failure)]
+    path = settings.data / "imports" / "account.txt"
+    storage.write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+    return path

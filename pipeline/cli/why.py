@@ -139,7 +139,7 @@ def _reproduced(found: Explanation) -> str:
 
 def _day(found: Explanation) -> Iterator[str]:
     from pipeline.report import words
-    from pipeline.report.data import WHOLE
+    from pipeline.report.words import WHOLE
 
     counts, values = found.counts, found.publications[-1].values
     if counts is None:

@@ -5,9 +5,10 @@ It is made like the page: from what the database says, with a marker that goes w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,13 +29,20 @@ from pipeline.storage import digest
 CODE: Final = "digest-1"
 
 
-def revision(settings: Settings, day: date) -> str:
-    """What the digest of `day` depends on besides the database's rows: this code, the promise, the studies it judges."""
+def revision(settings: Settings, day: date, versions: Callable[[str], str] | None = None) -> str:
+    """What the digest of `day` depends on besides the database's rows: this code, the promise, the studies it judges.
+
+    Of the day itself it holds only which studies have started.
+
+    Args:
+        versions: posterior.version by study, for who has it; None to ask for it.
+    """
+    versions = versions or partial(posterior.version, settings)
     judged = [study for study in settings.studies.values() if study.start <= day]
     return digest(
         CODE,
         sorted(alarms.rates(settings).items()),
-        [(study.name, study.area, study.alarms, posterior.version(settings, study.name)) for study in judged],
+        [(study.name, study.area, study.alarms, versions(study.name)) for study in judged],
     )
 
 

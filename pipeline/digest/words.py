@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.alarms import Verdict
 from pipeline.report import words
-from pipeline.report.data import WHOLE
+from pipeline.report.words import WHOLE
 from pipeline.stats.attribution import Attribution
 
 WIDTH = 80

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from pipeline.formats._deleted import deletions, withheld
-from pipeline.formats._record import Deletion, Format, Notice, Outcome, Record, Reject, table
+from pipeline.formats._record import Deletion, Format, Notice, Outcome, Record, Reject, keys_shown, table
 from pipeline.formats._scrubbed import Scrubber
 from pipeline.formats._searched import searches
 
@@ -60,5 +60,5 @@ def _parse(document: object, depth: int) -> Iterator[Outcome]:
             if depth >= DEEPEST:
                 return iter((Reject("unknown_shape", "wrapped too deep"),))
             return known.read(document, lambda inner: _parse(inner, depth + 1))
-    detail = ", ".join(sorted(map(str, document))[:5]) if isinstance(document, dict) else type(document).__name__
+    detail = keys_shown(document) if isinstance(document, dict) else type(document).__name__
     return iter((Reject("unknown_shape", detail[:80]),))

@@ -139,8 +139,17 @@ def rejecting(make: Callable[..., Record], item: Mapping[str, Any], *others: obj
 
 def shown(value: object) -> str:
     """A value at fault, cut short, for a Reject's detail."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        # lists in lists, just so deep that they could still be parsed
+        text = type(value).__name__
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def keys_shown(document: Mapping[str, Any]) -> str:
+    """The first keys of something that nobody knows, for a Reject's detail; half a surrogate pair, which no file can hold, is escaped."""
+    return ", ".join(sorted(map(str, document))[:5]).encode("utf-8", "backslashreplace").decode()
 
 
 def tweet_id(item: Mapping[str, Any]) -> int:
@@ -166,9 +175,15 @@ def whole_id(value: object) -> int:
     return value
 
 
+def author_id(*candidates: object) -> str | None:
+    """The source's id of an author, of the first candidate that says something; None for a float too: it has lost digits."""
+    value = next((candidate for candidate in candidates if candidate), None)
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+
+
 def versions(own: int, history: object) -> tuple[int, int]:
     """(first id of the edit history, id of this version); without a history both are the tweet's own id."""
-    if history is None or history == []:
+    if not history:
         return own, own
     if not isinstance(history, list):
         raise Bad("bad_id", shown(history))
@@ -358,12 +373,19 @@ def table(records: Iterable[Record], *, raw: bool = False) -> pa.Table:
     columns = []
     for column in RECORDS:
         if column.name == "raw":
-            # ASCII escapes keep even lone surrogates as they were
-            values: list[Any] = [json.dumps(row.item, separators=(",", ":")) if raw else None for row in rows]
+            values: list[Any] = [_raw(row.item) if raw else None for row in rows]
         else:
             values = [getattr(row, column.name) for row in rows]
         columns.append(_array(values, column.type))
     return pa.Table.from_arrays(columns, schema=RECORDS)
+
+
+def _raw(item: object) -> str | None:
+    try:
+        # ASCII escapes keep even lone surrogates as they were
+        return json.dumps(item, separators=(",", ":"))
+    except RecursionError:
+        return None
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -13,6 +13,7 @@ from pipeline.formats._record import (
     Parse,
     PlaceBox,
     Record,
+    author_id,
     locate,
     optional_text,
     point,
@@ -53,13 +54,12 @@ def build() -> V1:
 def _record(item: Mapping[str, Any]) -> Record:
     first, version = versions(tweet_id(item), history(item))
     user = table_of(item.get("user"))
-    author = user.get("id_str") or user.get("id")
     retweet = isinstance(item.get("retweeted_status"), dict)
     record = Record(
         tweet_id=first,
         version_id=version,
         created_at=written_at(item.get("created_at"), first, version),
-        author_id=None if author is None else str(author),
+        author_id=author_id(user.get("id_str"), user.get("id")),
         # a stream's long tweet has its text cut, the whole one is beside it; a retweet's own text is what it says itself
         text=whole_text(
             table_of(item.get("note_tweet")).get("text"),

@@ -17,6 +17,8 @@ from pipeline.formats._record import (
     PlaceBox,
     Record,
     Reject,
+    author_id,
+    keys_shown,
     locate,
     optional_text,
     place_box,
@@ -91,7 +93,9 @@ def _page(page: Mapping[str, Any]) -> Iterator[Outcome]:
         return
     includes = table_of(page.get("includes"))
     listed = includes.get("places")
-    places = {place["id"]: place for place in listed if isinstance(place, dict) and "id" in place} if isinstance(listed, list) else {}
+    known = [place for place in listed if isinstance(place, dict)] if isinstance(listed, list) else []
+    # by the id as text alone: a list or an object is no key of a dictionary
+    places = {place["id"]: place for place in known if isinstance(place.get("id"), str)}
     for item in data if isinstance(data, list) else [data]:
         yield _one(item, places)
 
@@ -107,7 +111,7 @@ def _one(item: object, places: Mapping[str, Any]) -> Outcome:
     if "text" not in item and ("tweet_count" in item or "post_count" in item):
         return Notice("counts")
     if not is_post(item) and "text" not in item and "id" not in item:
-        return Reject("unknown_shape", ", ".join(sorted(map(str, item))[:5]))
+        return Reject("unknown_shape", keys_shown(item))
     return rejecting(_record, item, places)
 
 
@@ -115,12 +119,11 @@ def _record(item: Mapping[str, Any], places: Mapping[str, Any]) -> Record:
     history = item.get("edit_history_tweet_ids") or item.get("edit_history_post_ids")
     first, version = versions(tweet_id(item), history)
     kinds = _references(item)
-    author = item.get("author_id") or table_of(item.get("author")).get("id")
     record = Record(
         tweet_id=first,
         version_id=version,
         created_at=written_at(item.get("created_at"), first, version),
-        author_id=None if author is None else str(author),
+        author_id=author_id(item.get("author_id"), table_of(item.get("author")).get("id")),
         text=whole_text(table_of(item.get("note_tweet")).get("text"), table_of(item.get("note_post")).get("text"), item.get("text")),
         lang=optional_text(item.get("lang")),
         client=client_name(item.get("source")),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,8 @@ _PATTERN_SIZE = 20_000
 #: For the first, rough search: an edge beside an ASCII letter is one to RE2's \b too; other marks, and what leads a hashtag, go.
 _ROUGH = ((re.compile("\x1e(?=[0-9A-Za-z_])|(?<=[0-9A-Za-z_])\x1f"), r"\b"), (re.compile(rf"{re.escape(_NO_TAG)}|[\x1c-\x1f]"), ""))
 _HASHES = "#＃"
+#: Of ASCII, what a run is; and labels that certainly hold no link and no @mention.
+_ASCII_RUN, _PLAIN = re.compile(r"([0-9A-Za-z_]+)"), re.compile(r"[0-9A-Za-z_ #'-]*")
 
 
 @dataclass(frozen=True)
@@ -98,16 +101,24 @@ def build(value: object, *, hashtags: object = (), exact: object = False) -> Wor
     tags = texts_of(hashtags, key="hashtags", empty=True)
     written = [*texts_of(value, key="words", empty=bool(tags)), *("#" + tag.strip().lstrip(_HASHES) for tag in tags)]
     labels = [" ".join(text.tidy(entry).split()) for entry in written]
-    sought = text.searchable_all(pa.array(labels, pa.string())).to_pylist()
+    sought = labels if all(map(_PLAIN.fullmatch, labels)) else text.searchable_all(pa.array(labels, pa.string())).to_pylist()
     split = [_split(entry, label, seen, exact=as_written) for entry, label, seen in zip(written, labels, sought, strict=True)]
     # All at once: what is compiled for marking is large.
-    words = iter(_marked_words(pa.array([word for words in split for word in words], pa.string())).to_pylist())
-    joined = _marked_tags(pa.array(["".join(words).lstrip(_HASHES) for words in split], pa.string())).to_pylist()
+    words = iter(_marked([word for words in split for word in words], _marked_words, rf"{_WORD_BEGINS}\1{_WORD_ENDS}"))
+    joined = _marked(["".join(words).lstrip(_HASHES) for words in split], _marked_tags, rf"{_TAG_BEGINS}\1{_TAG_ENDS}")
     entries = []
     for label, parts, tag in zip(labels, split, joined, strict=True):
         marked = [next(words) for _ in parts]
         entries.append(Entry(label, _alternatives(label, marked, tag)))
     return Words(entries=tuple(entries), exact=as_written)
+
+
+def _marked(texts: list[str], mark: Callable[[pa.Array], pa.Array], ascii_mark: str) -> list[str]:
+    """`mark` for a list; for ASCII by an expression of its own, whose compiling costs nothing: every start checks all rules."""
+    if all(map(str.isascii, texts)):
+        return [_ASCII_RUN.sub(ascii_mark, each) for each in texts]
+    marked: list[str] = mark(pa.array(texts, pa.string())).to_pylist()
+    return marked
 
 
 def _split(written: str, label: str, sought: str, *, exact: bool) -> list[str]:

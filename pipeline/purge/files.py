@@ -299,7 +299,8 @@ def _count_again(settings: Settings, digest: str) -> None:
     """What the extract holds of each area; a day that it held stays its day, with no tweet perhaps: it was observed."""
     folder = archive.folder(settings, digest)
     files = {archive.area_file(area): area for area in settings.areas.values()}
-    told = archive.manifest(settings, digest).get("expired_before")
+    manifest = archive.manifest(settings, digest)
+    told = manifest.get("expired_before")
     limit = datetime.fromisoformat(told) if told else None
     for path in folder.glob("area-*.json"):
         if path.name not in files:
@@ -307,7 +308,7 @@ def _count_again(settings: Settings, digest: str) -> None:
             path.unlink()
     for name, area in files.items():
         before = storage.read_json(folder / name)["days"] if (folder / name).exists() else {}
-        counts = archive.count_area(folder / "records.parquet", area)
+        counts = archive.count_area(folder / "records.parquet", area, archive.window_of(manifest))
         # nor does a day whose tweets were removed after retention_days lose its number
         kept = {
             day: number if limit and days.window(date.fromisoformat(day), area.zone).start < limit else 0 for day, number in before.items()

@@ -12,10 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
+from pipeline.report.words import WHOLE
 from pipeline.storage import digest
-
-#: A day whose observed share is below this counts as partial; the rest is rounding of minutes.
-WHOLE = 0.9995
 
 # `own`: the day's counts as the prediction of it is judged by them, after the cap on authors of its published row, where that has one.
 # Numeric, so that no order of adding shows.

@@ -16,7 +16,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from pipeline.report import words
-from pipeline.report.data import WHOLE, StudyDays, local_dates
+from pipeline.report.data import StudyDays, local_dates
+from pipeline.report.words import WHOLE
 
 #: The strip's size, px: 4 an hour.
 HOUR_WIDTH, HEIGHT = 4, 10

@@ -7,20 +7,22 @@ would be 900 kB), and a strict Content-Security-Policy can forbid everything els
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import database, faults, ledger, posterior
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
-from pipeline.report import data, table, template, words
+from pipeline.report import words
 from pipeline.settings import Settings
 from pipeline.storage import digest, exclusive, write_bytes
 from pipeline.study import Study
 
 if TYPE_CHECKING:
+    from pipeline.report import data
     from pipeline.report.card import Card
 
 #: Changes whenever the page of the same database would look different.
@@ -42,16 +44,21 @@ DARK = {
 }
 
 
-def revision(settings: Settings, day: date) -> str:
+def revision(settings: Settings, day: date, versions: Callable[[str], str] | None = None) -> str:
     """What the page of `day` depends on besides the database's rows: this code, and the studies and areas it shows.
 
     Changed rows need no part in it: whoever changes them deletes the page's marker in the same transaction.
+    Of the day itself it holds only which studies have started.
+
+    Args:
+        versions: posterior.version by study, for who has it; None to ask for it.
     """
     shown = studies(settings, day)
     areas = sorted({study.area for study in shown})
+    versions = versions or partial(posterior.version, settings)
     return digest(
         CODE,
-        [(study.model_dump(mode="json"), posterior.version(settings, study.name)) for study in shown],
+        [(study.model_dump(mode="json"), versions(study.name)) for study in shown],
         [repr(settings.area(name)) for name in areas],
     )
 
@@ -61,9 +68,9 @@ def studies(settings: Settings, day: date) -> list[Study]:
     return [study for study in settings.studies.values() if study.start <= day]
 
 
-def path(settings: Settings, day: date) -> Path:
-    """Where the page of `day` lies, whether it is there or not."""
-    return settings.data / "reports" / f"date={day}" / f"revision={revision(settings, day)}" / "index.html"
+def path(settings: Settings, day: date, revision_: str | None = None) -> Path:
+    """Where the page of `day` lies (of that revision; None for today's), whether it is there or not."""
+    return settings.data / "reports" / f"date={day}" / f"revision={revision_ or revision(settings, day)}" / "index.html"
 
 
 def has(settings: Settings, day: date) -> bool:
@@ -81,6 +88,8 @@ def build(settings: Settings, day: date, *, progress: Progress = silent) -> Path
     Raises:
         SourceUnavailable: the rows changed under three attempts in a row.
     """
+    from pipeline.report import data
+
     shown = studies(settings, day)
     for _ in range(3):
         with database.transaction(settings) as connection:
@@ -106,6 +115,7 @@ def build(settings: Settings, day: date, *, progress: Progress = silent) -> Path
 
 def render(cards: Sequence[Card], day: date, *, revision: str, made_at: datetime | None = None) -> str:
     """The page as text. Every value is escaped by the template engine, except the pictures (see card.py) and our own style."""
+    from pipeline.report import template
     from pipeline.report.charts import PALETTE
 
     return template.fill(
@@ -124,7 +134,8 @@ def render(cards: Sequence[Card], day: date, *, revision: str, made_at: datetime
 
 
 def _card(settings: Settings, study: Study, day: date, snapshot: data.Snapshot) -> Card:
-    # Altair takes a second to import, and whoever only asks for a revision or a marker (status, plan, Luigi) needs none of it.
+    # Altair takes a second to import, pandas a fifth; whoever only asks for a revision or a marker (status, plan, Luigi) needs neither.
+    from pipeline.report import table
     from pipeline.report.card import card
 
     known = table.days_of(settings, study, day, snapshot)
@@ -133,6 +144,8 @@ def _card(settings: Settings, study: Study, day: date, snapshot: data.Snapshot) 
 
 def _publish(settings: Settings, day: date, seen: str, names: list[str]) -> bool:
     """Write the marker if the database still holds what was seen; say whether it did."""
+    from pipeline.report import data
+
     with database.transaction(settings) as connection:
         database.lock(connection, "report")
         if data.read(connection, names, day).digest != seen:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+#: A day whose observed share is below this counts as partial; the rest is rounding of minutes.
+WHOLE = 0.9995
+
 
 def decimals(lower: float, upper: float) -> int:
     """How many decimals of a percentage are worth writing: two significant digits of the interval's width, at most 4."""

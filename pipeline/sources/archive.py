@@ -94,6 +94,11 @@ def identity(settings: Settings, digest: str, window: Window) -> str:
     return f"{overview.identity}.purged-{purged}" if purged else overview.identity
 
 
+def window_of(content: Mapping[str, Any]) -> Window | None:
+    """The window that was wanted of the file of a manifest, and of which its extract holds everything; None is all the file holds."""
+    return days.from_ends(content.get("window"))
+
+
 def quarters(moments: pa.ChunkedArray) -> dict[str, int]:
     """How many of the moments lie in each quarter of an hour, by its beginning (ISO, UTC): no local day begins within one."""
     seconds = moments.cast(pa.int64()).to_numpy() // 1_000_000
@@ -104,19 +109,25 @@ def quarters(moments: pa.ChunkedArray) -> dict[str, int]:
     }
 
 
+def by_day(settings: Settings, area: Area) -> Mapping[str, tuple[str, ...]]:
+    """Local day (ISO) → digests of the extracts that hold at least one tweet inside the area on it, sorted."""
+    path = root(settings)
+    return _days_index(path, _stamp(path), area)
+
+
 def any_held(settings: Settings, area: Area) -> bool:
     """Whether any archive holds any tweet of the area."""
-    return bool(_by_day(settings, area))
+    return bool(by_day(settings, area))
 
 
 def days_held(settings: Settings, area: Area) -> tuple[date, ...]:
     """The local days of which any archive holds a tweet inside the area, sorted."""
-    return tuple(sorted(date.fromisoformat(day) for day in _by_day(settings, area)))
+    return tuple(sorted(date.fromisoformat(day) for day in by_day(settings, area)))
 
 
 def holding(settings: Settings, area: Area, day: date) -> tuple[str, ...]:
     """The digests of the extracts that hold at least one tweet inside the area on that local day, sorted."""
-    return _by_day(settings, area).get(day.isoformat(), ())
+    return by_day(settings, area).get(day.isoformat(), ())
 
 
 def expired(settings: Settings, area: Area, day: date) -> bool:
@@ -175,8 +186,11 @@ def coverage(settings: Settings, area: Area, day: date) -> tuple[float | None, s
     return 1 - missing / alive.size, f"no archive has a line from {named}{further}: {hours} not observed"
 
 
-def count_area(path: Path, area: Area) -> AreaCounts:
-    """Count an extract's records (a records.parquet) by the area's policy and days; reads it in batches."""
+def count_area(path: Path, area: Area, part: Window | None) -> AreaCounts:
+    """Count an extract's records (a records.parquet) by the area's policy and days; reads it in batches.
+
+    Days that begin or end outside `part`, the window of which the extract holds everything (None: no end), are not among the days.
+    """
     outside = nowhere = other = 0
     inside: list[NDArray[np.int64]] = []
     local: list[NDArray[np.datetime64]] = []
@@ -193,7 +207,8 @@ def count_area(path: Path, area: Area) -> AreaCounts:
     ids = np.concatenate(inside) if inside else np.empty(0, np.int64)
     _, first = np.unique(ids, return_index=True)
     named, amounts = np.unique(np.concatenate(local)[first], return_counts=True) if len(ids) else ((), ())
-    by_day = {str(day): int(amount) for day, amount in zip(named, amounts, strict=True)}
+    found = zip(map(date.fromisoformat, map(str, named)), amounts, strict=True)
+    by_day = {str(day): int(amount) for day, amount in found if days.covers(part, days.window(day, area.zone))}
     return AreaCounts(len(first), outside, nowhere, other, len(ids) - len(first), by_day)
 
 
@@ -259,6 +274,7 @@ class _Overview:
     searches: tuple[str, ...]
     purged: Mapping[str, int]
     expired: datetime | None
+    window: Window | None
 
     def may_have_heard(self, area: Area) -> bool:
         """Whether the archive comes of a stream that may have listened to the area: unless its many tweets all lie elsewhere."""
@@ -280,7 +296,7 @@ def _overview(path: Path) -> _Overview:
     # what was taken out since was heard all the same
     heard = content["stored"] + content.get("expired", 0) + content.get("deleted", 0)
     searches = tuple(content.get("searches", ()))
-    return _Overview(identity, content["minutes"], heard, extent, searches, content.get("purged", {}), expired)
+    return _Overview(identity, content["minutes"], heard, extent, searches, content.get("purged", {}), expired, window_of(content))
 
 
 def forget() -> None:
@@ -305,11 +321,6 @@ def _held(path: Path, stamp: tuple[int, int]) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in path.iterdir() if _NAME.fullmatch(entry.name))) if stamp != (0, 0) else ()
 
 
-def _by_day(settings: Settings, area: Area) -> Mapping[str, tuple[str, ...]]:
-    path = root(settings)
-    return _days_index(path, _stamp(path), area)
-
-
 @lru_cache(maxsize=64)
 def _days_index(path: Path, stamp: tuple[int, int], area: Area) -> Mapping[str, tuple[str, ...]]:
     index: dict[str, list[str]] = {}
@@ -323,7 +334,7 @@ def _area_counts(path: Path, area: Area) -> AreaCounts:
     kept = path / area_file(area)
     if kept.exists():
         return AreaCounts(**storage.read_json(kept))
-    counts = count_area(path / "records.parquet", area)
+    counts = count_area(path / "records.parquet", area, window_of(storage.read_json(path / "manifest.json")))
     write_area_counts(kept, counts)
     return counts
 
@@ -333,10 +344,22 @@ def _minutes_index(path: Path, stamp: tuple[int, int], area: Area) -> Mapping[st
     """UTC day → which of its minutes any archive that may have heard the area has a line of."""
     index: dict[str, NDArray[np.bool_]] = {}
     for overview in (_overview(path / digest) for digest in _held(path, stamp)):
+        whole = days.whole(overview.window, area.zone)
         for day, packed in overview.minutes.items() if overview.may_have_heard(area) else ():
             bits = np.unpackbits(np.frombuffer(bytes.fromhex(packed), np.uint8)).astype(np.bool_)
+            if whole is not None:
+                # a day of which only a part was wanted is not held; what is known of it must fill no gap of another archive
+                bits &= _within(day, whole)
             index[day] = index[day] | bits if day in index else bits
     return index
+
+
+def _within(day: str, part: Window) -> NDArray[np.bool_]:
+    """Which minutes of a UTC day lie in a window."""
+    start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    first, last = ((moment - start) / timedelta(minutes=1) for moment in (part.start, part.end))
+    minutes = np.arange(_MINUTES)
+    return (minutes >= first) & (minutes < last)
 
 
 def _alive(settings: Settings, area: Area, window: Window) -> NDArray[np.bool_]:
