@@ -44,7 +44,7 @@ from pipeline.streams import Damage
 logger = logging.getLogger("geobeta")
 
 #: Version of what an extract holds of a file; raise it when formats/, documents.py or this file change the output.
-CODE_VERSION: Final = 3
+CODE_VERSION: Final = 4
 LOCK_WAIT_SECONDS: Final = 3600.0
 
 

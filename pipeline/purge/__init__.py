@@ -20,7 +20,7 @@ from pipeline.purge.pending import Day, Pending
 from pipeline.settings import Settings
 from pipeline.tombstones import Tombstones
 
-__all__ = ["Asked", "Report", "apply_archives", "held", "read", "run", "to_apply"]
+__all__ = ["Asked", "Report", "apply_archives", "held", "read", "rows", "run", "to_apply"]
 
 #: Another purge is waited for so long.
 LOCK_WAIT_SECONDS = 3600.0
