@@ -84,7 +84,7 @@ def test_the_same_file_gives_the_same_bytes_anywhere(make_settings: Make, tmp_pa
             "GEOBETA_CONFIG": str(settings.config),
             "GEOBETA_DATA": str(settings.data),
             "PYTHONHASHSEED": number,
-            "GEOBETA_AUTHOR_KEY": "k",
+            "GEOBETA_AUTHOR_KEY": "a key for tests only",
         }
         command = [sys.executable, "-c", IMPORT, str(path)]
         subprocess.run(command, env={**os.environ, **told, "PYTHONPATH": str(ROOT)}, cwd=ROOT, check=True)
