@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import documents, faults, formats, redaction, storage
-from pipeline.archive_deletions import Asked
+from pipeline.archive_deletions import Asked, LeftOut
 from pipeline.columns import Columns
 from pipeline.days import Window
 from pipeline.documents import Broken, Lines
@@ -51,22 +51,23 @@ class Extract:
     batch_rows: int
     raw: bool
     stones: Tombstones
+    deletions: Asked
+    left_out: LeftOut
     window: Window | None = None
     strict: bool = False
     columns: Columns = field(default_factory=Columns)
     quarantine: Quarantine = field(init=False)
-    deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
     damages: Damages = field(init=False)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
     duplicates: int = 0
-    deleted: int = 0
     outside_window: int = 0
     #: Members passed over unread, since their names tell of days outside the window.
     skipped: int = 0
     notices: Counter[str] = field(default_factory=Counter)
+    asks: dict[str, int] = field(default_factory=dict)
     first: datetime | None = None
     last: datetime | None = None
     searches: list[str] = field(default_factory=list)
@@ -122,6 +123,8 @@ class Extract:
             else:
                 self.plain((int(outcome.created_at.timestamp()),))
         elif isinstance(outcome, Notice):
+            if outcome.asks is not None:
+                self.deletions.take(outcome.asks)
             self.told(outcome.kind, 1, () if outcome.at is None else (int(outcome.at.timestamp()),))
         else:
             self.records += 1
@@ -177,8 +180,7 @@ class Extract:
         fresh[wanted] = self._seen.add(prints[wanted])
         self.outside_window += int((~wanted).sum())
         self.duplicates += int((wanted & ~fresh).sum())
-        table, gone = redaction.records(table if fresh.all() else table.filter(pa.array(fresh)), self.stones)
-        self.deleted += gone
+        table = self.left_out.without(table if fresh.all() else table.filter(pa.array(fresh)), self.stones)
         self.stored += table.num_rows
         self._waiting.append(table)
 
@@ -207,11 +209,13 @@ class Extract:
         self.last = last if self.last is None else max(self.last, last)
 
     def leave_out(self, stones: Tombstones) -> None:
-        """Take out, of what has been written, the tweets that are gone since."""
-        gone = redaction.rewrite_records(self.folder / "records.parquet", stones)
-        redaction.rewrite_rejects(self.folder / "rejects.parquet", stones)
-        self.stored -= gone
-        self.deleted += gone
+        """At the end, take out of what has been written the tweets that are gone since, and those that the file itself asks to delete."""
+        asked = self.deletions.write()
+        self.asks = asked.numbers
+        stones = stones.including(asked.stones)
+        if stones != self.stones:
+            self.stored -= self.left_out.take_out(self.folder / "records.parquet", stones)
+            redaction.rewrite_rejects(self.folder / "rejects.parquet", stones)
 
     def summary(self) -> dict[str, Any]:
         """The counts, for the manifest."""
@@ -220,15 +224,17 @@ class Extract:
             "records": self.records,
             "stored": self.stored,
             "no_geo": self.no_geo,
-            "deleted": self.deleted,
+            "deleted": self.left_out.number,
             "duplicates": self.duplicates,
             "outside_window": self.outside_window,
             "skipped": self.skipped,
             "notices": dict(sorted(self.notices.items())),
             "rejects": dict(sorted(self.quarantine.counts.items())),
+            "asks": self.asks,
             "damages": [asdict(damage) for damage in self.damages],
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
             "searches": self.searches,
             "minutes": self._alive.packed(),
+            "purged": dict(sorted(self.left_out.purged.items())),
         }

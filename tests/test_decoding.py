@@ -18,24 +18,25 @@ from hypothesis import strategies as st
 
 from pipeline import decoding, documents, reading
 from pipeline.decoding import Declined
-from pipeline.geotagged import Extract
-from pipeline.tombstones import Tombstones
 from tests import posts
+from tests.extracts import empty_extract
 from tests.posts import NOON, changed, lines, make_flat, make_page, make_place, make_post, make_tweet, ring, snowflake
 
-NO_STONES = Tombstones(b"", {}, {})
 NO_GEO: dict[str, Any] = {"coordinates": None, "geo": None, "place": None}
 
 
-def extracted(content: bytes, *, decode: bool = True) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
-    """(records, rejects, counts) of a file; `decode` with the fast path, or without it."""
+def extracted(content: bytes, *, decode: bool = True) -> tuple[pa.Table, pa.Table, dict[str, Any], dict[str, bytes]]:
+    """(records, rejects, counts, what it asks to delete) of a file; `decode` with the fast path, or without it."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         if not decode:
             patch.setattr(decoding, "decoders", lambda extract: ())
-        with Extract(Path(folder), 16384, False, NO_STONES) as extract:
+        with empty_extract(Path(folder)) as extract:
             for _ in reading.read(io.BytesIO(content), extract):
                 pass
-        return pq.read_table(Path(folder, "records.parquet")), pq.read_table(Path(folder, "rejects.parquet")), extract.summary()
+        tables = [pq.read_table(Path(folder, f"{name}.parquet")) for name in ("records", "rejects")]
+        extract.deletions.write()
+        asked = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir()) if path.suffix != ".parquet"}
+        return tables[0], tables[1], extract.summary(), asked
 
 
 def agree(content: bytes) -> None:
@@ -55,7 +56,7 @@ def is_taken(line: bytes) -> bool:
         return True
 
     with tempfile.TemporaryDirectory() as folder:
-        return any(map(takes, decoding.decoders(Extract(Path(folder), 1, False, NO_STONES))))
+        return any(map(takes, decoding.decoders(empty_extract(Path(folder)))))
 
 
 LATER = snowflake(NOON + timedelta(minutes=20))
@@ -183,7 +184,7 @@ def test_odd_lines_mean_what_they_always_meant(name: str) -> None:
 def test_nothing_is_kept_of_lines_that_are_declined(name: str) -> None:
     """A good line beside a bad one is read once, not twice."""
     good = written(COMMON[name])
-    _, _, counts = extracted(good + b"\n" + b'{"text": "bad"}\n' + good + b"\n")
+    _, _, counts, _ = extracted(good + b"\n" + b'{"text": "bad"}\n' + good + b"\n")
     assert counts["records"] == 3
     assert counts["lines"]["documents"] == 3
 
