@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 KILLS = [
     [("import.begin", 1), ("import.batch", 9), ("import.published", 5), ("import.outcome", 8)],
     [("import.batch", 1), ("import.read", 3), ("import.publish", 4), ("import.retired", 6)],
-    [("import.outcome", 1), ("import.manifest", 7), ("import.begin", 6), ("import.batch", 20)],
+    [("import.outcome", 1), ("import.manifest", 7), ("import.begin", 6), ("import.batch", 4)],
     [("import.retired", 1), ("import.publish", 1), ("import.read", 8), ("import.published", 9)],
     [("import.manifest", 2), ("import.outcome", 12), ("import.begin", 5), ("import.publish", 7)],
 ]
