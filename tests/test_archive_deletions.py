@@ -349,11 +349,14 @@ def test_many_archives_are_gathered(settings: Settings) -> None:
     assert len(ids_held(settings)) == 80 - deletion_index.LOOSE - 3
 
 
-def test_an_extract_from_elsewhere(settings: Settings, make_settings: Make, tmp_path: Path) -> None:
-    """Put into the folder by hand, of an installation with the same key: its deletions are found and applied."""
+@pytest.mark.parametrize("foreign", ["notices", "tweets"])
+def test_an_extract_from_elsewhere(settings: Settings, make_settings: Make, tmp_path: Path, foreign: str) -> None:
+    """Put into the folder by hand, or read meanwhile by another process: what it asks for is done, and what is asked of it."""
+    files: dict[str, list[Any]] = {"notices": [delete(number_of(0))], "tweets": tweets(DAY, range(3))}
     other = make_settings(database=False, GEOBETA_DATA=str(tmp_path / "other"))
-    (report,) = importing.run(other, [give(other, "notices", delete(number_of(0)))]).files
-    take(settings, "tweets", *tweets(DAY, range(3)))
+    (report,) = importing.run(other, [give(other, foreign, *files.pop(foreign))]).files
+    for name, documents in files.items():
+        take(settings, name, *documents)
     archive.folder(other, report.digest).rename(archive.folder(settings, report.digest))
     assert purge.to_apply(settings)
     purge.apply_archives(settings)
