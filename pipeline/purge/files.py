@@ -155,7 +155,7 @@ def _find_in_extract(settings: Settings, digest: str, stones: Tombstones, found:
             found.versions.update(zip(gone.column(name).to_pylist(), stones.why(gone), strict=True))
     # a kill between the two files that say it leaves them apart
     torn = rows != archive.manifest(settings, digest)["stored"]
-    if named or torn or any(redaction.rejects(pq.ParquetFile(folder / "rejects.parquet").read(), stones)):
+    if named or torn or redaction.any_reject(folder / "rejects.parquet", stones):
         found.extracts.append(digest)
 
 
