@@ -23,6 +23,7 @@ WINDOW: Final = 2**31
 #: gzip's header with its name, comment and other fields; bgzip's and WARC's have some.
 LONGEST_HEADER: Final = 128 * 1024
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_FRAME: Final = int.from_bytes(_MAGIC, "little")
 _ERRORS: Final[tuple[type[Exception], ...]] = (
     zlib.error,
     cast("Any", isal_zlib).error,
@@ -329,8 +330,6 @@ class _Frames:
         piece = self._stream.read(size)
         passed = self._pass(piece)
         self.consumed += passed
-        if not piece and self._part == "magic" and not _MAGIC.startswith(self._head):
-            self._foreign(self._head)
         return piece[:passed]
 
     def _pass(self, piece: bytes) -> int:
@@ -344,36 +343,31 @@ class _Frames:
             step = self._wanted - len(self._head)
             self._head += piece[place : place + step]
             place = min(place + step, len(piece))
-            if len(self._head) == self._wanted and not self._step():
+            if self._part == "magic" and not _begins_frame(self._head):
+                passed = max(place - len(self._head), 0)
                 self._foreign(self._head + piece[place:])
-                return max(place - 4, 0)
+                return passed
+            if len(self._head) == self._wanted:
+                self._step()
         return place
 
-    def _step(self) -> bool:
-        """Take a header that is whole; tell whether it is one."""
-        head, self._head = self._head, b""
-        number = int.from_bytes(head, "little")
-        match self._part:
-            case "magic" if head == _MAGIC:
-                self._part, self._wanted = "descriptor", 1
-            case "magic" if number & ~0xF == 0x184D2A50:
-                self._part, self._wanted = "length", 4
-            case "magic":
-                self._head = head
-                return False
-            case "length":
-                self._part, self._wanted, self._skip = "magic", 4, number
-            case "descriptor":
-                single, sizes = number >> 5 & 1, number >> 6
-                self._checksum = 4 if number & 4 else 0
-                self._skip = (0 if single else 1) + (0, 1, 2, 4)[number & 3] + (single, 2, 4, 8)[sizes]
-                self._part, self._wanted = "block", 3
-            case _:
-                last, kind, size = number & 1, number >> 1 & 3, number >> 3
-                # a run has one byte, however long it gets
-                self._skip = (1 if kind == 1 else size) + (self._checksum if last else 0)
-                self._part, self._wanted = ("magic", 4) if last else ("block", 3)
-        return True
+    def _step(self) -> None:
+        """Take a header that is whole."""
+        number, self._head = int.from_bytes(self._head, "little"), b""
+        if self._part == "magic":
+            self._part, self._wanted = ("descriptor", 1) if number == _FRAME else ("length", 4)
+        elif self._part == "length":
+            self._part, self._wanted, self._skip = "magic", 4, number
+        elif self._part == "descriptor":
+            single, sizes = number >> 5 & 1, number >> 6
+            self._checksum = 4 if number & 4 else 0
+            self._skip = (0 if single else 1) + (0, 1, 2, 4)[number & 3] + (single, 2, 4, 8)[sizes]
+            self._part, self._wanted = "block", 3
+        else:
+            last, kind, size = number & 1, number >> 1 & 3, number >> 3
+            # a run has one byte, however long it gets
+            self._skip = (1 if kind == 1 else size) + (self._checksum if last else 0)
+            self._part, self._wanted = ("magic", 4) if last else ("block", 3)
 
     def _foreign(self, rest: bytes) -> None:
         """End here: what follows is no frame. Zeros to the end are padding."""
@@ -381,6 +375,11 @@ class _Frames:
         while rest and rest.count(0) == len(rest):
             rest = self._stream.read(BUFFER)
         self.trailing = bool(rest)
+
+
+def _begins_frame(head: bytes) -> bool:
+    """Whether a frame, or one that is to be passed over, may begin so."""
+    return _MAGIC.startswith(head) or (head[0] >> 4 == 5 and b"\x2a\x4d\x18".startswith(head[1:]))
 
 
 def layer(head: bytes, name: str, shared: Shared, stream: Readable, again: Callable[[], Readable] | None) -> Layer | None:
@@ -396,6 +395,6 @@ def layer(head: bytes, name: str, shared: Shared, stream: Readable, again: Calla
         return Decompressed(name, shared, stream, "bzip2", bz2.BZ2Decompressor, magic=b"BZh")
     if head.startswith(b"\xfd7zXZ\0"):
         return Decompressed(name, shared, stream, "xz", _xz, magic=b"\xfd7zXZ\0")
-    if head.startswith(_MAGIC) or (head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
+    if len(head) >= 4 and _begins_frame(head[:4]):
         return Zstd(name, shared, stream)
     return None

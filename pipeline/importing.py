@@ -29,6 +29,7 @@ from pipeline import (
     storage,
     tombstones,
 )
+from pipeline.archive_files import Problem
 from pipeline.archive_ledger import Entry, Holds, Ledger, Stamp
 from pipeline.days import Window
 from pipeline.documents import Lines
@@ -86,12 +87,13 @@ def run(
         ArchiveError: a path is not there; nothing is imported then.
     """
     tidy(settings)
-    found = list(archive_files.find(paths))
+    problems: list[Problem] = []
+    found = list(archive_files.find(paths, problems))
     skipped = tuple(path for path in found if named_days.outside(str(path), window))
     found = [path for path in found if not named_days.outside(str(path), window)]
     sizes = [path.stat().st_size for path in found]
     total, done = sum(sizes) or 1, 0
-    reports, failures = [], []
+    reports, failures = [], list(map(unreadable, problems))
     for path, size in zip(found, sizes, strict=True):
 
         def share(within: float | None, message: str, done: int = done, size: int = size, path: Path = path) -> None:
@@ -104,6 +106,11 @@ def run(
             failures.append(failure(path, error))
         done += size
     return ImportReport(tuple(reports), tuple(failures), skipped)
+
+
+def unreadable(problem: Problem) -> Failure:
+    """What is told of an entry that is no file, or may not be read."""
+    return Failure(problem.path, f"{problem.path} {problem.what}", problem.todo, False)
 
 
 def failure(path: Path, error: Exception) -> Failure:
@@ -190,7 +197,7 @@ def _holds(settings: Settings, digest: str) -> Holds | None:
 
 
 def _holds_by(manifest: Mapping[str, Any]) -> Holds:
-    clean = not manifest["rejects"] and not manifest["damages"]
+    clean = not manifest["rejects"] and all(Damage(**damage).harmless for damage in manifest["damages"])
     return Holds(manifest["code"], manifest["raw"], archive.window_of(manifest), clean)
 
 
@@ -290,10 +297,9 @@ def _is_first(process: int, root: Path) -> bool:
 
 
 def _extract(settings: Settings, folder: Path, asked: Wanted) -> Extract:
-    deletions = archive_deletions.Asked(folder, lambda: author_key(settings))
-    left_out = archive_deletions.LeftOut(settings.areas.values())
-    stones, rows = tombstones.load(settings), settings.imports.batch_rows
-    return Extract(folder, rows, asked.raw, stones, deletions, left_out, window=asked.window, strict=asked.strict)
+    stones, areas = tombstones.load(settings), settings.areas.values()
+    rows, raw, window, strict = settings.imports.batch_rows, asked.raw, asked.window, asked.strict
+    return Extract(folder, rows, raw, stones, lambda: author_key(settings), areas, window=window, strict=strict)
 
 
 def _see_unchanged(path: Path, before: os.stat_result) -> None:

@@ -292,8 +292,8 @@ class Forward:
 
 def label(name: str) -> str:
     """A name from an archive as a label: one line that does nothing to a terminal or a file, whoever made it up."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if not name.isascii() else name
+    text = name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     if not text.isprintable():
-        text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+        text = "".join(part if part.isprintable() else part.encode("unicode_escape", "backslashreplace").decode() for part in text)
     half = LONGEST_LABEL // 2
     return text if len(text) <= LONGEST_LABEL else f"{text[:half]}…{text[1 - half :]}"

@@ -212,7 +212,7 @@ _METHODS: Final[dict[int, Callable[[_Bytes], Any]]] = {
 
 def _descriptor(forward: Forward) -> None:
     """Pass over the checksum and sizes behind a member, whose mark may be missing and whose sizes have 4 or 8 bytes."""
-    behind = forward.read(24)
+    behind = forward.read(26)
     begin = 4 if behind.startswith(_DESCRIPTOR) else 0
     length = next((length for length in (12, 20) if behind[begin + length : begin + length + 2] == b"PK"), 12)
     forward.unread(behind[begin + length :])
