@@ -108,6 +108,8 @@ def agree(settings: Settings, content: bytes) -> Reading:
     assert (report.first, report.last) == (min(moments, default=None), max(moments, default=None))
     alive = {moment.replace(second=0, microsecond=0) for moment in [*moments, *(moment for _, moment in notices if moment is not None)]}
     assert minutes_of(minutes) == alive
+    # of many, three are named, and one more
+    assert list(report.searches) == list(dict.fromkeys(plain.searches))[:4]
     _rejects_agree(rejects, plain)
     _documents_agree(content, plain)
     return plain
