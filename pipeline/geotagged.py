@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from pipeline.minutes import Minutes
 from pipeline.quarantine import Quarantine
 from pipeline.schema import RECORDS
 from pipeline.seen import Seen
+from pipeline.settings import Area
 from pipeline.streams import Damages
 from pipeline.tombstones import Tombstones
 
@@ -42,6 +43,8 @@ class Extract:
     Attributes:
         batch_rows: rows of a row group.
         raw: whether each record's own JSON is kept.
+        key: gives the key that ids are hashed with, when the file asks to delete any.
+        areas: what the tweets will be counted by: of what is left out as deleted they keep the days.
         window: what was written outside of it is counted only, and says nothing of coverage; None: everything is wanted.
         strict: whether the first reject or damage is an error.
         columns: the geotagged records of the batch; to be appended to by whoever reads, with `records` counted up.
@@ -51,11 +54,13 @@ class Extract:
     batch_rows: int
     raw: bool
     stones: Tombstones
-    deletions: Asked
-    left_out: LeftOut
+    key: Callable[[], bytes]
+    areas: Collection[Area] = ()
     window: Window | None = None
     strict: bool = False
     columns: Columns = field(default_factory=Columns)
+    deletions: Asked = field(init=False)
+    left_out: LeftOut = field(init=False)
     quarantine: Quarantine = field(init=False)
     lines: Lines = field(default_factory=Lines)
     damages: Damages = field(init=False)
@@ -80,6 +85,8 @@ class Extract:
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
+        self.deletions = Asked(self.folder, self.key)
+        self.left_out = LeftOut(self.areas)
         self.quarantine = Quarantine(self.folder / "rejects.parquet", self.stones, self.strict)
         self.damages = Damages(self.strict)
         self._seen = Seen(self.folder)
@@ -190,7 +197,8 @@ class Extract:
         table = pa.concat_tables(self._waiting) if self._waiting else RECORDS.empty_table()
         rows = table.num_rows if at_end else table.num_rows - table.num_rows % self.batch_rows
         if rows:
-            self._writer.write_table(table.slice(0, rows), row_group_size=self.batch_rows)
+            # in one piece, so that its bytes are the same however it came, and whenever deleted ones went (redaction.rewrite_records)
+            self._writer.write_table(table.slice(0, rows).combine_chunks(), row_group_size=self.batch_rows)
         self._waiting = [table.slice(rows)]
 
     def _wanted(self, seconds: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -322,10 +322,9 @@ def _is_first(process: int, root: Path) -> bool:
 
 
 def _extract(settings: Settings, folder: Path, asked: Wanted) -> Extract:
-    deletions = archive_deletions.Asked(folder, lambda: author_key(settings))
-    left_out = archive_deletions.LeftOut(settings.areas.values())
-    stones, rows = tombstones.load(settings), settings.imports.batch_rows
-    return Extract(folder, rows, asked.raw, stones, deletions, left_out, window=asked.window, strict=asked.strict)
+    stones, areas = tombstones.load(settings), settings.areas.values()
+    rows, raw, window, strict = settings.imports.batch_rows, asked.raw, asked.window, asked.strict
+    return Extract(folder, rows, raw, stones, lambda: author_key(settings), areas, window=window, strict=strict)
 
 
 def report(settings: Settings, path: Path, digest: str, status: str) -> FileReport:

@@ -262,6 +262,22 @@ def test_any_order_makes_the_same_extracts(make_settings: Make, tmp_path: Path) 
     check()
 
 
+@pytest.mark.slow
+def test_large_extracts_too(make_settings: Make, tmp_path: Path) -> None:
+    """Of several row groups of several pages: taking rows out leaves the bytes of an extract that never had them."""
+    documents = [make_tweet(at=at(n % 900), sequence=n, text=hashlib.sha512(b"%d" % n).hexdigest() * 6) for n in range(9000)]
+    notices = [delete(number) for n, number in ((n, int(entry["id"])) for n, entry in enumerate(documents)) if n % 7 == 0 or n < 3000]
+    found = []
+    for place, order in enumerate((True, False)):
+        settings = make_settings(settings="[import]\nbatch_rows = 4096\n", database=False, GEOBETA_DATA=str(tmp_path / f"{place}/var"))
+        (tmp_path / f"{place}").mkdir()
+        files: list[tuple[str, list[Any]]] = [("notices", notices), ("tweets", documents)]
+        for name, content in files if order else reversed(files):
+            take(settings, name, *content)
+        found.append(outcome(settings))
+    assert found[0] == found[1]
+
+
 # numbers -------------------------------------------------------------------------------------------------------------------
 
 
@@ -349,11 +365,14 @@ def test_many_archives_are_gathered(settings: Settings) -> None:
     assert len(ids_held(settings)) == 80 - deletion_index.LOOSE - 3
 
 
-def test_an_extract_from_elsewhere(settings: Settings, make_settings: Make, tmp_path: Path) -> None:
-    """Put into the folder by hand, of an installation with the same key: its deletions are found and applied."""
+@pytest.mark.parametrize("foreign", ["notices", "tweets"])
+def test_an_extract_from_elsewhere(settings: Settings, make_settings: Make, tmp_path: Path, foreign: str) -> None:
+    """Put into the folder by hand, or read meanwhile by another process: what it asks for is done, and what is asked of it."""
+    files: dict[str, list[Any]] = {"notices": [delete(number_of(0))], "tweets": tweets(DAY, range(3))}
     other = make_settings(database=False, GEOBETA_DATA=str(tmp_path / "other"))
-    (report,) = importing.run(other, [give(other, "notices", delete(number_of(0)))]).files
-    take(settings, "tweets", *tweets(DAY, range(3)))
+    (report,) = importing.run(other, [give(other, foreign, *files.pop(foreign))]).files
+    for name, documents in files.items():
+        take(settings, name, *documents)
     archive.folder(other, report.digest).rename(archive.folder(settings, report.digest))
     assert purge.to_apply(settings)
     purge.apply_archives(settings)

@@ -280,3 +280,19 @@ def test_what_nobody_decodes_is_not_offered_for_ever() -> None:
     content = lines(*rows, *(make_tweet(sequence=number) for number in range(50, 150)))
     agree(content)
     assert extracted(content)[2]["stored"] == 150
+
+
+CLOCKS = st.sampled_from(["00:00:00", "23:59:59", "24:00:00", "23:60:00", "7:00:00", "07:00:60", "٠٧:00:00", "0a:00:00", "07-00-00", ""])
+
+
+@pytest.mark.slow
+@given(
+    st.sampled_from(["Tue Mar 21 ", "Mon Mar 20 ", "Thu Dec 31 ", "Sun Feb 30 ", "2006-03-21T", "2099-12-31T", "2026-11-05 ", "20061105T"]),
+    CLOCKS,
+    st.sampled_from(
+        [" +0000 2006", " +0000 2099", " +0000 2100", " +0100 2026", " +0000  2026", ".000Z", ".999Z", "Z", "+02:00", ".000Z "]
+    ),
+)
+def test_times_are_what_formats_says(day: str, clock: str, rest: str) -> None:
+    """Read by day and clock, or as a whole: the first and the last moment there may be, and what is none."""
+    agree(lines(make_tweet(created_at=day + clock + rest), make_tweet(created_at=day + clock + rest, **NO_GEO)))
