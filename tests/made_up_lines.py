@@ -35,7 +35,16 @@ ODD = _apart(
     [{"type":"retweeted","id":"1"}]  [{"type":"quoted"},5]  {"initial_tweet_id":"20"}  {"edit_tweet_ids":["21","20"]}
     """
 )
-ODD += ["1" + "0" * 30, "9" * 5000, "-" + "8" * 4301, "[" * 60 + "]" * 60, '{"a":' * 60 + "1" + "}" * 60, '"\t\x01"']
+ODD += [
+    "1" + "0" * 30,
+    "9" * 5000,
+    "-" + "8" * 4301,
+    "[" * 60 + "]" * 60,
+    '{"a":' * 60 + "1" + "}" * 60,
+    '"\t\x01"',
+    '"\ud83d"',
+    f'"{12:020}"',
+]
 #: Fields that some shape gives a meaning, to be put where they do not stand.
 FIELDS = _apart(
     """
@@ -224,8 +233,8 @@ TURNS: dict[str, Turn] = {
     "deep": lambda chance, line: _value(chance, line, *_nested(b"[", b"", b"]")),
     "deep objects": lambda chance, line: _value(chance, line, *_nested(b'{"a":', b"1", b"}")),
     "huge": lambda chance, line: _value(chance, line, b"9" * 5000, b"-" + b"9" * 5000, b"1e999", b"1" + b"0" * 400, b"0." + b"3" * 5000),
-    "odd": lambda chance, line: _value(chance, line, *(odd.encode() for odd in ODD)),
-    "key": lambda chance, line: b'{"%b":%b,%b' % (chance.choice(FIELDS).encode(), chance.choice(ODD).encode(), line[1:]),
+    "odd": lambda chance, line: _value(chance, line, *(odd.encode("utf-8", "surrogatepass") for odd in ODD)),
+    "key": lambda chance, line: f'{{"{chance.choice(FIELDS)}":{chance.choice(ODD)},'.encode("utf-8", "surrogatepass") + line[1:],
 }
 
 
