@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline import archive_files, archive_ledger, days, faults, named_days, reading, storage, tombstones
+from pipeline.archive_files import Problem
 from pipeline.archive_ledger import Entry, Holds, Ledger, Stamp
 from pipeline.days import Window
 from pipeline.documents import Lines
@@ -74,12 +75,13 @@ def run(
         ArchiveError: a path is not there; nothing is imported then.
     """
     tidy(settings)
-    found = list(archive_files.find(paths))
+    problems: list[Problem] = []
+    found = list(archive_files.find(paths, problems))
     skipped = tuple(path for path in found if named_days.outside(str(path), window))
     found = [path for path in found if not named_days.outside(str(path), window)]
     sizes = [path.stat().st_size for path in found]
     total, done = sum(sizes) or 1, 0
-    reports, failures = [], []
+    reports, failures = [], list(map(unreadable, problems))
     for path, size in zip(found, sizes, strict=True):
 
         def share(within: float | None, message: str, done: int = done, size: int = size, path: Path = path) -> None:
@@ -92,6 +94,11 @@ def run(
             failures.append(failure(path, error))
         done += size
     return ImportReport(tuple(reports), tuple(failures), skipped)
+
+
+def unreadable(problem: Problem) -> Failure:
+    """What is told of an entry that is no file, or may not be read."""
+    return Failure(problem.path, f"{problem.path} {problem.what}", problem.todo, False)
 
 
 def failure(path: Path, error: Exception) -> Failure:
@@ -178,7 +185,7 @@ def _holds(settings: Settings, digest: str) -> Holds | None:
 
 
 def _holds_by(manifest: Mapping[str, Any]) -> Holds:
-    clean = not manifest["rejects"] and not manifest["damages"]
+    clean = not manifest["rejects"] and all(Damage(**damage).harmless for damage in manifest["damages"])
     return Holds(manifest["code"], manifest["raw"], archive.window_of(manifest), clean)
 
 

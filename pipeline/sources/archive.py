@@ -7,7 +7,6 @@ is counted once and kept beside it (area-<digest>.json).
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -251,16 +250,6 @@ def extent_of(path: Path) -> tuple[float, float, float, float] | None:
                     axis = latitudes if name in ("latitude", "place_south", "place_north") else longitudes
                     axis += [statistics.min, statistics.max]
     return (min(longitudes), min(latitudes), max(longitudes), max(latitudes)) if longitudes and latitudes else None
-
-
-def pack_minutes(minutes: set[int]) -> dict[str, str]:
-    """Minutes since 1970 as a bitmap of 1,440 bits a UTC day, in hexadecimal: what the manifest keeps of liveness."""
-    packed = {}
-    for number, group in itertools.groupby(sorted(minutes), key=lambda minute: minute // _MINUTES):
-        bits = np.zeros(_MINUTES, np.bool_)
-        bits[[minute % _MINUTES for minute in group]] = True
-        packed[(date(1970, 1, 1) + timedelta(days=number)).isoformat()] = np.packbits(bits).tobytes().hex()
-    return packed
 
 
 @dataclass(frozen=True, slots=True)
