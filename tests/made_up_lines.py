@@ -74,6 +74,7 @@ SAMPLES["v1 old point"] = make_tweet(coordinates=None, place=None, lang="", geo=
 SAMPLES["v1 antimeridian"] = make_tweet(coordinates=None, geo=None, place={"id": "1", "bounding_box": posts.ring(177, -19, -178, -16)})
 SAMPLES["v1 edit"] = make_tweet(sequence=9, edit_history={"edit_tweet_ids": [str(posts.snowflake(sequence=9)), str(posts.snowflake())]})
 SAMPLES["two keys"] = {"delete": {"status": {"id": 1, "id_str": "1", "user_id": 7}, "timestamp_ms": "1793815200123"}, "other": 1}
+SAMPLES["v2 without a time"] = posts.make_page(posts.make_post(created_at=...), posts.make_post(id="20", created_at=...))
 BACKWARDS = [str(posts.snowflake(sequence=number)) for number in (9, 5, 0)]
 SAMPLES["v2 edit, newest first"] = posts.make_page(posts.make_post(id=BACKWARDS[1], edit_history_tweet_ids=BACKWARDS))
 ASKED = {"__twarc": {"url": "https://api.twitter.com/2/tweets/search/all?expansions=geo.place_id&query=lluvia+OR+%23agua&max_results=9"}}

@@ -188,6 +188,9 @@ def packings() -> dict[str, bytes]:
         "CRLF": plain.replace(b"\n", b"\r\n"),
         "CouchDB": f'{{"total_rows":38,"offset":0,"rows":[\r\n{rows}\r\n]}}\r\n'.encode(),
         "CouchDB without its head": f"{rows}\r\n]}}\r\n".encode(),
+        "a page of a post a line": b'{"meta":{},"data":[\n  '
+        + b",\n  ".join(posts.lines(posts.make_post()).split(b"\n")[:1] * 3)
+        + b"\n]}",
         "data export": b"window.YTD.tweets.part0 = " + json.dumps([{"tweet": posts.make_tweet()}] * 2, indent=2).encode(),
         "empty": b"",
     }
