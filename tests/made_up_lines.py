@@ -35,7 +35,16 @@ ODD = _apart(
     [{"type":"retweeted","id":"1"}]  [{"type":"quoted"},5]  {"initial_tweet_id":"20"}  {"edit_tweet_ids":["21","20"]}
     """
 )
-ODD += ["1" + "0" * 30, "9" * 5000, "-" + "8" * 4301, "[" * 60 + "]" * 60, '{"a":' * 60 + "1" + "}" * 60, '"\t\x01"']
+ODD += [
+    "1" + "0" * 30,
+    "9" * 5000,
+    "-" + "8" * 4301,
+    "[" * 60 + "]" * 60,
+    '{"a":' * 60 + "1" + "}" * 60,
+    '"\t\x01"',
+    '"\ud83d"',
+    f'"{12:020}"',
+]
 #: Fields that some shape gives a meaning, to be put where they do not stand.
 FIELDS = _apart(
     """
@@ -65,6 +74,9 @@ SAMPLES["v1 old point"] = make_tweet(coordinates=None, place=None, lang="", geo=
 SAMPLES["v1 antimeridian"] = make_tweet(coordinates=None, geo=None, place={"id": "1", "bounding_box": posts.ring(177, -19, -178, -16)})
 SAMPLES["v1 edit"] = make_tweet(sequence=9, edit_history={"edit_tweet_ids": [str(posts.snowflake(sequence=9)), str(posts.snowflake())]})
 SAMPLES["two keys"] = {"delete": {"status": {"id": 1, "id_str": "1", "user_id": 7}, "timestamp_ms": "1793815200123"}, "other": 1}
+SAMPLES["v2 without a time"] = posts.make_page(posts.make_post(created_at=...), posts.make_post(id="20", created_at=...))
+BACKWARDS = [str(posts.snowflake(sequence=number)) for number in (9, 5, 0)]
+SAMPLES["v2 edit, newest first"] = posts.make_page(posts.make_post(id=BACKWARDS[1], edit_history_tweet_ids=BACKWARDS))
 ASKED = {"__twarc": {"url": "https://api.twitter.com/2/tweets/search/all?expansions=geo.place_id&query=lluvia+OR+%23agua&max_results=9"}}
 SAMPLES["v2 searched page"] = posts.make_page() | ASKED
 SAMPLES["v2 searched post"] = posts.make_flat(**ASKED)
@@ -224,8 +236,8 @@ TURNS: dict[str, Turn] = {
     "deep": lambda chance, line: _value(chance, line, *_nested(b"[", b"", b"]")),
     "deep objects": lambda chance, line: _value(chance, line, *_nested(b'{"a":', b"1", b"}")),
     "huge": lambda chance, line: _value(chance, line, b"9" * 5000, b"-" + b"9" * 5000, b"1e999", b"1" + b"0" * 400, b"0." + b"3" * 5000),
-    "odd": lambda chance, line: _value(chance, line, *(odd.encode() for odd in ODD)),
-    "key": lambda chance, line: b'{"%b":%b,%b' % (chance.choice(FIELDS).encode(), chance.choice(ODD).encode(), line[1:]),
+    "odd": lambda chance, line: _value(chance, line, *(odd.encode("utf-8", "surrogatepass") for odd in ODD)),
+    "key": lambda chance, line: f'{{"{chance.choice(FIELDS)}":{chance.choice(ODD)},'.encode("utf-8", "surrogatepass") + line[1:],
 }
 
 

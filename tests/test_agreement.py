@@ -89,7 +89,8 @@ def agree(settings: Settings, content: bytes) -> Reading:
     stored = pq.read_table(folder / "records.parquet").to_pylist()
     rejects = pq.read_table(folder / "rejects.parquet").to_pylist()
     minutes = archive.manifest(settings, report.digest)["minutes"]
-    shutil.rmtree(folder)
+    # what one file asks to delete is not to be missed in the next
+    shutil.rmtree(settings.data)
     archive.forget()
 
     assert report.accounted
@@ -99,8 +100,13 @@ def agree(settings: Settings, content: bytes) -> Reading:
     assert (report.records, report.no_geo) == (len(plain.found), sum(not located(record) for record in records))
     wanted = [{name: whole(record[name]) for name in FIELDS} for record in distinct]
     found = [{name: row[name] for name in FIELDS} for row in stored]
-    assert (difference := first_difference(wanted, found)) == "", difference
-    assert (report.stored, report.duplicates) == (len(distinct), len(records) - report.no_geo - len(distinct))
+    if report.deleted:
+        # the file's own notices ask for it (test_archive_deletions.py): what is left stands in the same order
+        rest = iter(wanted)
+        assert all(any(one == other for other in rest) for one in found)
+    else:
+        assert (difference := first_difference(wanted, found)) == "", difference
+    assert (report.stored + report.deleted, report.duplicates) == (len(distinct), len(records) - report.no_geo - len(distinct))
     notices = [found.value for found in plain.found if found.what == "notice"]
     assert report.notices == Counter(kind for kind, _ in notices)
     assert report.rejects == Counter(found.value for found in plain.found if found.what == "reject")
@@ -188,6 +194,9 @@ def packings() -> dict[str, bytes]:
         "CRLF": plain.replace(b"\n", b"\r\n"),
         "CouchDB": f'{{"total_rows":38,"offset":0,"rows":[\r\n{rows}\r\n]}}\r\n'.encode(),
         "CouchDB without its head": f"{rows}\r\n]}}\r\n".encode(),
+        "a page of a post a line": b'{"meta":{},"data":[\n  '
+        + b",\n  ".join(posts.lines(posts.make_post()).split(b"\n")[:1] * 3)
+        + b"\n]}",
         "data export": b"window.YTD.tweets.part0 = " + json.dumps([{"tweet": posts.make_tweet()}] * 2, indent=2).encode(),
         "empty": b"",
     }
