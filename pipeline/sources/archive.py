@@ -152,9 +152,11 @@ def records(settings: Settings, digest: str, window: Window) -> Iterator[pa.Tabl
             statistics = file.metadata.row_group(group).column(column).statistics
             if statistics is not None and (statistics.max < window.start or statistics.min >= window.end):
                 continue
-            table = file.read_row_group(group)
+            # in threads it would take more of the processor's time, and a night has other work for them
+            table = file.read_row_group(group, use_threads=False)
             moments = table.column("created_at")
-            table = table.filter(pc.and_(pc.greater_equal(moments, start), pc.less(moments, end)))
+            if statistics is None or statistics.min < window.start or statistics.max >= window.end:
+                table = table.filter(pc.and_(pc.greater_equal(moments, start), pc.less(moments, end)))
             if table.num_rows:
                 yield table
 
@@ -197,10 +199,11 @@ def count_area(path: Path, area: Area, part: Window | None) -> AreaCounts:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=65536, columns=["tweet_id", "created_at", *POINT_COLUMNS]):
             kinds = evidence_of(batch, area)
-            outside += int(np.count_nonzero(kinds == "outside"))
-            nowhere += int(np.count_nonzero(kinds == "nowhere"))
-            chosen = np.isin(kinds.astype(str), area.evidence)
-            other += int(np.count_nonzero(~chosen & (kinds != "outside") & (kinds != "nowhere")))
+            numbers = dict(zip(geo.KINDS, np.bincount(kinds, minlength=len(geo.KINDS)).tolist(), strict=True))
+            outside += numbers["outside"]
+            nowhere += numbers["nowhere"]
+            other += sum(numbers[kind] for kind in geo.INSIDE if kind not in area.evidence)
+            chosen = np.array([kind in area.evidence for kind in geo.KINDS])[kinds]
             inside.append(batch.column("tweet_id").to_numpy(zero_copy_only=False)[chosen])
             instants = batch.column("created_at").cast(pa.int64()).to_numpy(zero_copy_only=False)[chosen]
             local.append(days.day_of(instants.astype("datetime64[us]"), area.zone))
@@ -212,10 +215,10 @@ def count_area(path: Path, area: Area, part: Window | None) -> AreaCounts:
     return AreaCounts(len(first), outside, nowhere, other, len(ids) - len(first), by_day)
 
 
-def evidence_of(batch: pa.RecordBatch | pa.Table, area: Area) -> NDArray[np.object_]:
-    """geo.evidence of every record, whether or not the area wants that kind."""
+def evidence_of(batch: pa.RecordBatch | pa.Table, area: Area) -> NDArray[np.int8]:
+    """geo.evidence_codes of every record, whether or not the area wants that kind."""
     columns = [_floats(batch.column(name)) for name in POINT_COLUMNS]
-    return geo.evidence(*columns, box=area.box, largest_place=area.largest_place)
+    return geo.evidence_codes(*columns, box=area.box, largest_place=area.largest_place)
 
 
 def area_counts(settings: Settings, digest: str, area: Area) -> AreaCounts:
