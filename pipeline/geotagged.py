@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline import documents, faults, formats, redaction, storage
+from pipeline import documents, faults, formats, minutes, redaction, storage
 from pipeline.archive_deletions import Asked
 from pipeline.days import Window
 from pipeline.documents import Broken, Lines
@@ -20,7 +20,6 @@ from pipeline.formats import Notice, Record, Reject
 from pipeline.quarantine import Quarantine
 from pipeline.schema import RECORDS
 from pipeline.seen import Seen
-from pipeline.sources import archive
 from pipeline.streams import Damage
 from pipeline.tombstones import Tombstones
 
@@ -163,7 +162,7 @@ class Extract:
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
             "searches": self.searches,
-            "minutes": archive.pack_minutes(self._minutes),
+            "minutes": minutes.pack(self._minutes),
         }
 
 
