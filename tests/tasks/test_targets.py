@@ -247,3 +247,20 @@ def test_pages_come_after_all_digests_and_these_after_all_loading() -> None:
     telling = [tasks.SendDigest(date=day), tasks.BuildReport(date=day), tasks.Nightly(date=day)]
     assert [task.priority for task in telling] == sorted({task.priority for task in telling}, reverse=True)
     assert min(task.priority for task in loading) > telling[0].priority
+
+
+def test_a_range_that_is_loaded_leaves_nothing_to_its_days(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """LoadTweetsRange is done when every day is; then each day's LoadTweets is, and a night goes on from there."""
+    settings = make_settings()
+    point_at(settings, monkeypatch)
+    days = [dt.date(2026, 11, number) for number in (5, 6, 7)]
+    for day in days:
+        write_tweets(settings, "mexico-city", day, [make_tweet()])
+    task = tasks.LoadTweetsRange(area="mexico-city", since=days[0], until=days[-1])
+    load.tweets(settings, "mexico-city", days[1])
+    assert not task.complete()
+    assert task.requires() == [tasks.CleanTweets(area="mexico-city", date=day) for day in days]
+    task.run()
+    assert task.complete()
+    assert all(tasks.LoadTweets(area="mexico-city", date=day).complete() for day in days)
+    assert not tasks.LoadTweetsRange(area="mexico-city", since=days[0], until=days[-1] + dt.timedelta(days=1)).complete()
