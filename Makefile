@@ -9,7 +9,7 @@ WORKERS := 1
 #: two test processes: what the smallest machine has
 JOBS := 2
 
-.PHONY: run test check lint fast bench statistics lock luigid clean help setup setup-dev
+.PHONY: run test check lint fast bench bench-parts statistics lock luigid clean help setup setup-dev
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,8 +43,11 @@ lint: setup-dev ## ruff, mypy, import-linter
 fast: setup-dev
 	@$(PY) -m pytest -n $(JOBS) --dist worksteal -m "not slow and not browser"
 
-bench: setup-dev ## benchmarks: ratios, side by side in one run
-	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file; done
+bench: setup-dev ## speed beside other tools, by goals: ratios of CPU, wall time, memory (some 20 minutes)
+	@$(PY) -m benchmarks.performance
+
+bench-parts: setup-dev ## the smaller benchmarks, each of one part
+	@for name in alarms authors beta load match posterior; do echo "== $$name"; $(PY) -m benchmarks.$$name; done
 
 statistics: setup-dev ## every figure of docs/statistics.md, measured anew (minutes)
 	@$(PY) -m benchmarks.figures

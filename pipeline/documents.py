@@ -8,14 +8,13 @@ that wrote them, pages indented over many lines, exports with one row a line bet
 from __future__ import annotations
 
 import codecs
-import io
 import json
 import re
 import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 #: A line longer than this is read element by element where it is a list of tweets, else refused: memory stays bounded.
 LONGEST_LINE: Final = 32 * 1024 * 1024
@@ -84,9 +83,20 @@ class Lines:
         return self.total == self.blank + self.documents + self.continued + self.wrapper + self.broken
 
 
-def read(stream: io.BufferedReader, lines: Lines) -> Iterator[Found]:
+class Source(Protocol):
+    """What lines are read from."""
+
+    def readline(self, size: int, /) -> bytes:
+        """The next line with its end, or as much of it as `size` bytes are; b"" after the last."""
+        ...
+
+
+def read(stream: Source, lines: Lines) -> Iterator[Found]:
     """The documents of a stream, in order, and what is none; `lines` is counted up as the reading goes."""
-    return _Reader(stream, lines).run()
+    reader = Reader(stream, lines)
+    while line := stream.readline(LONGEST_LINE):
+        yield from reader.take(line)
+    yield from reader.finish()
 
 
 def parse_json(text: bytes | str) -> Any:
@@ -123,10 +133,10 @@ class _Line(NamedTuple):
     offset: int
 
 
-class _Reader:
+class Reader:
     """Line by line; lines that begin a document and do not end it wait in `_held` until it is whole or can no longer become so."""
 
-    def __init__(self, stream: io.BufferedReader, lines: Lines) -> None:
+    def __init__(self, stream: Source, lines: Lines) -> None:
         self._stream, self._lines = stream, lines
         self._number = self._offset = 0
         self._held: list[_Line] = []
@@ -135,31 +145,44 @@ class _Reader:
         self._waiting: deque[_Line] = deque()
         self._again = 0
 
-    def run(self) -> Iterator[Found]:
-        while True:
-            while line := self._next():
-                if len(line.content) >= LONGEST_LINE and not line.content.endswith(b"\n"):
-                    if self._held:
-                        # the rest of the long line follows in the stream, so nothing that waited can be read before it
-                        yield from self._give_up(again=False)
-                    yield from self._long_line(line.content, line.offset)
-                else:
-                    yield from self._line(line)
-            if not self._held:
-                return
-            yield from self._give_up(at_end=True)
+    @property
+    def waits(self) -> bool:
+        """Whether there are lines of a document that is not whole yet: the next line may belong to it."""
+        return bool(self._held)
 
-    def _next(self) -> _Line | None:
-        if self._waiting:
-            return self._waiting.popleft()
-        content = self._stream.readline(LONGEST_LINE)
-        if not content:
-            return None
-        line = _Line(content if self._offset else content.removeprefix(_BOM), self._number + 1, self._offset)
-        self._number += 1
+    def take(self, line: bytes) -> Iterator[Found]:
+        """What becomes certain by the next line of the stream, given as `readline(LONGEST_LINE)` gave it; to be read to its end."""
+        self._waiting.append(_Line(line if self._offset else line.removeprefix(_BOM), self._number + 1, self._offset))
         self._lines.total += 1
-        self._offset += len(content)
-        return line
+        self._passed(1, len(line))
+        return self._settle()
+
+    def passed(self, lines: int, size: int) -> None:
+        """Count lines that are one document each and that somebody else has read; not while the reader waits. `size` is in bytes."""
+        self._lines.total += lines
+        self._lines.documents += lines
+        self._passed(lines, size)
+
+    def finish(self) -> Iterator[Found]:
+        """What is left when the stream is at its end."""
+        while self._held:
+            yield from self._give_up(at_end=True)
+            yield from self._settle()
+
+    def _passed(self, lines: int, size: int) -> None:
+        self._number += lines
+        self._offset += size
+
+    def _settle(self) -> Iterator[Found]:
+        while self._waiting:
+            line = self._waiting.popleft()
+            if len(line.content) >= LONGEST_LINE and not line.content.endswith(b"\n"):
+                if self._held:
+                    # the rest of the long line follows in the stream, so nothing that waited can be read before it
+                    yield from self._give_up(again=False)
+                yield from self._long_line(line.content, line.offset)
+            else:
+                yield from self._line(line)
 
     def _line(self, line: _Line) -> Iterator[Found]:
         text = line.content.strip()
@@ -274,7 +297,7 @@ class _Reader:
 class _Incremental:
     """The elements of a JSON list that arrives in pieces."""
 
-    def __init__(self, first: bytes, reader: _Reader) -> None:
+    def __init__(self, first: bytes, reader: Reader) -> None:
         self._reader = reader
         # keeps back a character that is cut between two pieces
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")

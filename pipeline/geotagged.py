@@ -3,46 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from pipeline import documents, faults, formats, minutes, redaction, storage
+from pipeline import documents, faults, formats, redaction, storage
 from pipeline.archive_deletions import Asked
+from pipeline.columns import Columns
 from pipeline.days import Window
 from pipeline.documents import Broken, Lines
 from pipeline.formats import Notice, Record, Reject
+from pipeline.minutes import Minutes
 from pipeline.quarantine import Quarantine
 from pipeline.schema import RECORDS
 from pipeline.seen import Seen
-from pipeline.streams import Damage
+from pipeline.streams import Damages
 from pipeline.tombstones import Tombstones
 
+#: Records kept as Python's objects before they become Arrow's: few enough for a processor's cache.
+PIECE: Final = 2048
+#: Moments of tweets without a place, and of notices, kept until they are counted.
+MOST_MOMENTS: Final = 1 << 16
 #: Searches named per file; one more is kept, to tell that there are more.
 SEARCHES: Final = 3
 
 
 @dataclass(slots=True)
 class Extract:
-    """An extract being written: a batch of records in memory, the rest on the disk or counted."""
+    """An extract being written: a batch of records in memory, the rest on the disk or counted.
+
+    Attributes:
+        batch_rows: rows of a row group.
+        raw: whether each record's own JSON is kept.
+        window: what was written outside of it is counted only, and says nothing of coverage; None: everything is wanted.
+        strict: whether the first reject or damage is an error.
+        columns: the geotagged records of the batch; to be appended to by whoever reads, with `records` counted up.
+    """
 
     folder: Path
     batch_rows: int
     raw: bool
     stones: Tombstones
-    #: What is kept; posts outside are counted, and say nothing of coverage. None: everything.
     window: Window | None = None
-    #: Whether the first reject or damage is an error.
     strict: bool = False
+    columns: Columns = field(default_factory=Columns)
     quarantine: Quarantine = field(init=False)
     deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
-    damages: list[Damage] = field(default_factory=list)
+    damages: Damages = field(init=False)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
@@ -55,13 +70,18 @@ class Extract:
     first: datetime | None = None
     last: datetime | None = None
     searches: list[str] = field(default_factory=list)
-    _minutes: set[int] = field(default_factory=set)
-    _batch: list[Record] = field(default_factory=list)
-    _seen: Seen = field(default_factory=Seen)
+    _alive: Minutes = field(default_factory=Minutes)
+    _plain: list[int] = field(default_factory=list)
+    _told: list[int] = field(default_factory=list)
+    _pieces: list[tuple[pa.Table, NDArray[np.int64]]] = field(default_factory=list)
+    _waiting: list[pa.Table] = field(default_factory=list)
+    _seen: Seen = field(init=False)
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
-        self.quarantine = Quarantine(self.stones, self.strict)
+        self.quarantine = Quarantine(self.folder / "rejects.parquet", self.stones, self.strict)
+        self.damages = Damages(self.strict)
+        self._seen = Seen(self.folder)
 
     def __enter__(self) -> Extract:
         self._writer = storage.parquet_writer(self.folder / "records.parquet", RECORDS)
@@ -72,36 +92,51 @@ class Extract:
         try:
             if kind is None:
                 self.flush()
-                self.quarantine.write(self.folder / "rejects.parquet")
+                self._write(at_end=True)
+                self.quarantine.close()
         finally:
+            self.quarantine.close(whole=False)
             self._writer.close()
 
+    def advance(self) -> bool:
+        """Write the batch if it is large enough; to be called after every few lines. Whether it was."""
+        if len(self.columns) >= PIECE:
+            self._pieces.append(self.columns.take())
+        rows = sum((table.num_rows for table, _ in self._pieces), len(self.columns))
+        if rows < self.batch_rows and len(self._plain) < MOST_MOMENTS and len(self._told) < MOST_MOMENTS:
+            return False
+        self.flush()
+        return True
+
     @property
-    def full(self) -> bool:
-        """Whether the batch should be written."""
-        return len(self._batch) >= self.batch_rows
+    def usable(self) -> int:
+        """Records so far that were not rejected."""
+        return self.records - sum(self.quarantine.counts.values())
 
     def add(self, member: str, found: documents.Document, outcome: formats.Outcome) -> None:
         """Take one outcome of a document."""
-        self.records += 1
         if isinstance(outcome, Record):
-            if self.window is not None and outcome.created_at not in self.window:
-                self.outside_window += 1
-                return
-            self._alive(outcome.created_at)
             if outcome.geotagged:
-                if not self.raw:
-                    # a batch of whole parsed posts would be ten times the memory
-                    outcome.item = None
-                self._batch.append(outcome)
+                self.records += 1
+                self.columns.add(outcome, raw=self.raw)
             else:
-                self.no_geo += 1
+                self.plain((int(outcome.created_at.timestamp()),))
         elif isinstance(outcome, Notice):
-            self.notices[outcome.kind] += 1
-            if outcome.at is not None and (self.window is None or outcome.at in self.window):
-                self._minutes.add(int(outcome.at.timestamp()) // 60)
+            self.told(outcome.kind, 1, () if outcome.at is None else (int(outcome.at.timestamp()),))
         else:
+            self.records += 1
             self.quarantine.add(outcome, member=member, line=found.line, offset=found.offset, content=None)
+
+    def plain(self, seconds: Sequence[int]) -> None:
+        """Take tweets without a place, by when they were written."""
+        self.records += len(seconds)
+        self._plain += seconds
+
+    def told(self, kind: str, number: int, seconds: Sequence[int]) -> None:
+        """Take notices of a kind, and when they were sent, so far as they say."""
+        self.records += number
+        self.notices[kind] += number
+        self._told += seconds
 
     def asked(self, queries: Iterable[str]) -> None:
         """Take the searches that a document is an answer to."""
@@ -115,28 +150,61 @@ class Extract:
         reject = Reject(found.reason, found.detail)
         self.quarantine.add(reject, member=member, line=found.line, offset=found.offset, content=found.content)
 
-    def _alive(self, moment: datetime) -> None:
-        self._minutes.add(int(moment.timestamp()) // 60)
-        if self.first is None or moment < self.first:
-            self.first = moment
-        if self.last is None or moment > self.last:
-            self.last = moment
-
     def flush(self) -> None:
-        """Write the batch as one row group, without what says the same of the same version as an earlier record of the file."""
-        assert self._writer is not None
-        if not self._batch:
-            return
-        new = self._seen.add(np.fromiter(map(_fingerprint, self._batch), np.int64, len(self._batch)))
-        table = formats.table((record for record, is_new in zip(self._batch, new, strict=True) if is_new), raw=self.raw)
-        self.duplicates += len(self._batch) - table.num_rows
-        table, gone = redaction.records(table, self.stones)
+        """Count what has come, and write it in row groups, without what says the same of the same version as an earlier record."""
+        plain = self._wanted(np.fromiter(self._plain, np.int64, len(self._plain)))
+        told = np.fromiter(self._told, np.int64, len(self._told))
+        self.no_geo += int(plain.sum())
+        self.outside_window += int((~plain).sum())
+        self._heard(np.fromiter(self._plain, np.int64, len(self._plain))[plain])
+        self._alive.note(told[self._wanted(told)])
+        self._plain, self._told = [], []
+        if len(self.columns):
+            self._pieces.append(self.columns.take())
+        if self._pieces:
+            tables, prints = zip(*self._pieces, strict=True)
+            self._pieces = []
+            self._keep(pa.concat_tables(tables), np.concatenate(prints))
+            self._write()
+            faults.point("import.batch")
+
+    def _keep(self, table: pa.Table, prints: NDArray[np.int64]) -> None:
+        """Put into `_waiting` what of the records is to be stored."""
+        seconds = table.column("created_at").cast(pa.int64()).to_numpy() // 1_000_000
+        wanted = self._wanted(seconds)
+        self._heard(seconds[wanted])
+        fresh = wanted.copy()
+        fresh[wanted] = self._seen.add(prints[wanted])
+        self.outside_window += int((~wanted).sum())
+        self.duplicates += int((wanted & ~fresh).sum())
+        table, gone = redaction.records(table if fresh.all() else table.filter(pa.array(fresh)), self.stones)
         self.deleted += gone
-        if table.num_rows:
-            self._writer.write_table(table)
         self.stored += table.num_rows
-        self._batch.clear()
-        faults.point("import.batch")
+        self._waiting.append(table)
+
+    def _write(self, *, at_end: bool = False) -> None:
+        """Write whole row groups of what waits, and the rest too `at_end`."""
+        assert self._writer is not None
+        table = pa.concat_tables(self._waiting) if self._waiting else RECORDS.empty_table()
+        rows = table.num_rows if at_end else table.num_rows - table.num_rows % self.batch_rows
+        if rows:
+            self._writer.write_table(table.slice(0, rows), row_group_size=self.batch_rows)
+        self._waiting = [table.slice(rows)]
+
+    def _wanted(self, seconds: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if self.window is None:
+            return np.ones(len(seconds), np.bool_)
+        start, end = (int(moment.timestamp()) for moment in (self.window.start, self.window.end))
+        return (seconds >= start) & (seconds < end)
+
+    def _heard(self, seconds: NDArray[np.int64]) -> None:
+        """Note when tweets were written."""
+        if not len(seconds):
+            return
+        self._alive.note(seconds)
+        first, last = (datetime.fromtimestamp(int(moment), UTC) for moment in (seconds.min(), seconds.max()))
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
 
     def leave_out(self, stones: Tombstones) -> None:
         """Take out, of what has been written, the tweets that are gone since."""
@@ -162,12 +230,5 @@ class Extract:
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
             "searches": self.searches,
-            "minutes": minutes.pack(self._minutes),
+            "minutes": self._alive.packed(),
         }
-
-
-_COMPARED: Final = tuple(entry.name for entry in fields(Record) if entry.compare)
-
-
-def _fingerprint(record: Record) -> int:
-    return hash(tuple(getattr(record, name) for name in _COMPARED))

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,6 +82,7 @@ def begin(settings: Settings, paths: Sequence[Path], *, since: date | None, unti
     sizes = tuple(path.stat().st_size for path in paths)
     run = Run(name, tuple(paths), sizes, since, until, strict, spread(sizes))
     _sweep(settings)
+    importing.tidy(settings)
     # names that are no UTF-8 come back as they were: ASCII, with lone surrogates escaped
     text = json.dumps(asdict(run), default=str, ensure_ascii=True)
     storage.write_bytes(folder(settings, name) / "run.json", text.encode("ascii"))
@@ -93,7 +95,12 @@ def find(settings: Settings, name: str) -> Run:
     Raises:
         MissingData: there is none.
     """
-    path = folder(settings, name) / "run.json"
+    return _found(folder(settings, name) / "run.json")
+
+
+@lru_cache(maxsize=4)
+def _found(path: Path) -> Run:
+    """It never changes; and of tens of thousands of files reading it takes a while."""
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError as error:

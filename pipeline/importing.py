@@ -10,7 +10,7 @@ import hashlib
 import io
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline import archive_files, archive_ledger, days, faults, named_days, reading, storage, tombstones
-from pipeline.archive_ledger import Entry, Holds, Ledger
+from pipeline.archive_files import Problem
+from pipeline.archive_ledger import Entry, Holds, Ledger, Stamp
 from pipeline.days import Window
 from pipeline.documents import Lines
 from pipeline.errors import ArchiveError, PipelineError, TransientError, named_disk_errors
@@ -32,7 +33,7 @@ from pipeline.streams import Damage
 logger = logging.getLogger("geobeta")
 
 #: Version of what an extract holds of a file; raise it when formats/, documents.py or this file change the output.
-CODE_VERSION: Final = 2
+CODE_VERSION: Final = 3
 LOCK_WAIT_SECONDS: Final = 3600.0
 
 
@@ -73,12 +74,14 @@ def run(
     Raises:
         ArchiveError: a path is not there; nothing is imported then.
     """
-    found = list(archive_files.find(paths))
+    tidy(settings)
+    problems: list[Problem] = []
+    found = list(archive_files.find(paths, problems))
     skipped = tuple(path for path in found if named_days.outside(str(path), window))
     found = [path for path in found if not named_days.outside(str(path), window)]
     sizes = [path.stat().st_size for path in found]
     total, done = sum(sizes) or 1, 0
-    reports, failures = [], []
+    reports, failures = [], list(map(unreadable, problems))
     for path, size in zip(found, sizes, strict=True):
 
         def share(within: float | None, message: str, done: int = done, size: int = size, path: Path = path) -> None:
@@ -91,6 +94,11 @@ def run(
             failures.append(failure(path, error))
         done += size
     return ImportReport(tuple(reports), tuple(failures), skipped)
+
+
+def unreadable(problem: Problem) -> Failure:
+    """What is told of an entry that is no file, or may not be read."""
+    return Failure(problem.path, f"{problem.path} {problem.what}", problem.todo, False)
 
 
 def failure(path: Path, error: Exception) -> Failure:
@@ -133,6 +141,11 @@ def held(settings: Settings, paths: Iterable[Path], asked: Wanted) -> dict[Path,
     return {path: entry.digest for path, entry in found if entry is not None}
 
 
+def tidy(settings: Settings) -> None:
+    """Keep the ledger small; to be called once a command."""
+    _ledger(settings).compact()
+
+
 def absolute(path: Path) -> Path:
     """A file's name in the ledger and in messages between processes: absolute, links as they are."""
     return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute leaves ".." in)
@@ -168,13 +181,15 @@ def _holds(settings: Settings, digest: str) -> Holds | None:
     """What there is of a file, by its digest."""
     if not archive.folder(settings, digest).is_dir():
         return None
-    manifest = archive.manifest(settings, digest)
-    clean = not manifest["rejects"] and not manifest["damages"]
+    return _holds_by(archive.manifest(settings, digest))
+
+
+def _holds_by(manifest: Mapping[str, Any]) -> Holds:
+    clean = not manifest["rejects"] and all(Damage(**damage).harmless for damage in manifest["damages"])
     return Holds(manifest["code"], manifest["raw"], archive.window_of(manifest), clean)
 
 
 def _read(settings: Settings, path: Path, file: io.BufferedReader, asked: Wanted, progress: Progress) -> FileReport:
-    ledger = _ledger(settings)
     before = archive_ledger.settled(path)
     quick = archive_ledger.quick_key(file, before.st_size)
     # files that are equal share a lock, others hardly ever; and there are no more than 4,096 of them
@@ -184,21 +199,32 @@ def _read(settings: Settings, path: Path, file: io.BufferedReader, asked: Wanted
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         digest = sha256[:16]
+        known = _Known(_ledger(settings), path, archive_ledger.stamp(before), quick, sha256)
         now = _holds(settings, digest)
-        status = "held" if now is not None and asked.by(now) else "imported"
-        if status == "imported":
-            try:
-                _make(settings, path, file, sha256, _widened(ledger, digest, now, asked), progress)
-            except ArchiveError as error:
-                raise ArchiveError(f"{path}: {error.what}", todo=error.todo) from error
-            now = _holds(settings, digest)
-            faults.point("import.published")
-        assert now is not None
-        manifest = (archive.folder(settings, digest) / "manifest.json").stat()
-        ledger.note(absolute(path), Entry(archive_ledger.stamp(before), quick, sha256, archive_ledger.stamp(manifest), now))
-        faults.point("import.noted")
+        if now is not None and asked.by(now):
+            known.note(archive.folder(settings, digest) / "manifest.json", now)
+            status = "held"
+        else:
+            _make(settings, path, file, known, _widened(known.ledger, digest, now, asked), progress)
+            status = "imported"
     progress(1.0, status)
     return report(settings, path, digest, status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A file of which all is known but what it holds."""
+
+    ledger: Ledger
+    path: Path
+    file: Stamp
+    quick: str
+    sha256: str
+
+    def note(self, manifest: Path, holds: Holds) -> None:
+        """Remember it."""
+        stamp = archive_ledger.stamp(manifest.stat())
+        self.ledger.note(absolute(self.path), Entry(self.file, self.quick, self.sha256, stamp, holds))
 
 
 def _widened(ledger: Ledger, digest: str, now: Holds | None, asked: Wanted) -> Wanted:
@@ -206,25 +232,28 @@ def _widened(ledger: Ledger, digest: str, now: Holds | None, asked: Wanted) -> W
     window = asked.window if now is None else days.hull(now.window, asked.window)
     was_asked, earlier = ledger.asked(digest)
     window = days.hull(earlier, window) if was_asked else window
-    if window != asked.window:
+    if now is not None or was_asked:
         ledger.ask(digest, window)
     return Wanted(asked.raw, window, asked.strict)
 
 
-def _make(settings: Settings, path: Path, file: io.BufferedReader, sha256: str, asked: Wanted, progress: Progress) -> None:
-    final = archive.folder(settings, sha256[:16])
+def _make(settings: Settings, path: Path, file: io.BufferedReader, known: _Known, asked: Wanted, progress: Progress) -> None:
+    final = archive.folder(settings, known.sha256[:16])
     before = os.fstat(file.fileno())
     with storage.publish_directory(final, sweeping=_is_first(os.getpid(), final.parent)) as folder:
         with _extract(settings, folder, asked) as extract:
             size = before.st_size
-            for _ in reading.read(file, extract):
-                progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
+            try:
+                for _ in reading.read(file, extract):
+                    progress(min(file.tell() / max(size, 1), 1.0), f"{extract.lines.total:,} lines, {extract.stored:,} geotagged")
+            except ArchiveError as error:
+                raise ArchiveError(f"{path}: {error.what}", todo=error.todo) from error
         faults.point("import.read")
         _see_unchanged(path, before)
         if (stones := tombstones.load(settings)) != extract.stones:
             # a purge looked into all extracts while this one was not there yet
             extract.leave_out(stones)
-        about = {"name": path.name, "sha256": sha256, "bytes": size, "code": CODE_VERSION, "raw": asked.raw}
+        about = {"name": path.name, "sha256": known.sha256, "bytes": size, "code": CODE_VERSION, "raw": asked.raw}
         manifest: dict[str, Any] = {**about, "window": days.ends(asked.window), **extract.summary()}
         manifest["extent"] = archive.extent_of(folder / "records.parquet")
         storage.write_json(folder / "manifest.json", manifest)
@@ -232,10 +261,13 @@ def _make(settings: Settings, path: Path, file: io.BufferedReader, sha256: str, 
         for area in settings.areas.values():
             counts = archive.count_area(folder / "records.parquet", area, asked.window)
             archive.write_area_counts(folder / archive.area_file(area), counts)
+        # before the extract has its name: else a kill between the two would have a finished file read again
+        known.note(folder / "manifest.json", _holds_by(manifest))
         faults.point("import.publish")
         # an extract that older code made, or of a narrower window
         storage.retire(final)
         faults.point("import.retired")
+    faults.point("import.published")
     archive.forget()
 
 

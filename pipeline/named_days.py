@@ -10,8 +10,6 @@ from pipeline.days import Window
 
 #: `…/2016/11/05/03/59.json.bz2`: year, month, day, hour, minute (facts/x-api.md). Less than that may be the day of a download.
 _NAMED: Final = re.compile(r"(?:^|/)(\d{4})/(\d\d)/(\d\d)/\d\d/\d\d\.json(?:\.\w+)?$", re.ASCII)
-#: Files begin and end where their writer's clock said.
-SLACK: Final = timedelta(days=1)
 
 
 def day_of(name: str) -> date | None:
@@ -24,9 +22,12 @@ def day_of(name: str) -> date | None:
 
 
 def outside(name: str, window: Window | None) -> bool:
-    """Whether the path names a day that lies more than a day outside the window."""
+    """Whether the path names a day (of UTC) that lies wholly outside the window.
+
+    The windows of days.reach begin and end half a day outside their days: so much may the clock differ that a writer names its files by.
+    """
     day = day_of(name) if window is not None else None
     if window is None or day is None:
         return False
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return start + timedelta(days=1) + SLACK <= window.start or start - SLACK >= window.end
+    return start + timedelta(days=1) <= window.start or start >= window.end

@@ -101,10 +101,16 @@ def rewrite_records(path: Path, stones: Tombstones) -> int:
 
 def rewrite_rejects(path: Path, stones: Tombstones) -> None:
     """Write an extract's rejects.parquet again without the rows that name what is gone, where there are any."""
-    table = pq.ParquetFile(path).read()
-    if any(named := rejects(table, stones)):
-        with storage.replacing(path) as temporary:
-            storage.write_parquet(temporary, table.filter(pa.array([not is_named for is_named in named])))
+    if not any_reject(path, stones):
+        return
+    with storage.replacing(path) as temporary, storage.parquet_writer(temporary, pq.read_schema(path)) as writer:
+        for table in row_groups(path):
+            writer.write_table(table.filter(pa.array([not is_named for is_named in rejects(table, stones)])))
+
+
+def any_reject(path: Path, stones: Tombstones) -> bool:
+    """Whether any row of an extract's rejects.parquet, which may be long, names a tweet that is gone."""
+    return any(any(rejects(table, stones)) for table in row_groups(path))
 
 
 def rejects(table: pa.Table, stones: Tombstones) -> list[bool]:

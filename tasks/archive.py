@@ -20,6 +20,8 @@ from tasks.reporting import reporting
 
 logger = logging.getLogger("geobeta")
 
+HIDDEN = luigi.parameter.ParameterVisibility.HIDDEN
+
 _settings: Settings | None = None
 
 
@@ -60,7 +62,7 @@ class ImportArchive(ImportStage):
     since: date | None = OptionalDate(None, description="first day that is wanted of it, YYYY-MM-DD; without it, from the first on")
     until: date | None = OptionalDate(None, description="last day that is wanted")
     strict: bool = luigi.BoolParameter(False, description="refuse the file if anything of it is rejected or damaged")
-    run_name: str = luigi.Parameter("", significant=False, description="the import that it is part of")
+    run_name: str = luigi.Parameter("", significant=False, visibility=HIDDEN, description="the import that it is part of")
 
     @property
     def priority(self) -> int:

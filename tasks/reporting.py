@@ -71,7 +71,8 @@ class _Sender(threading.Thread):
                     shown = monotonic()
                     logger.info("%s: %s%s", self._task, message, "" if share is None else f" ({share:.0%})")
                 self._send(share, message)
-            if self._ended.is_set():
+            # what was told while we sent is the last word, and must not get lost
+            if self._ended.is_set() and self._latest is None:
                 return
             self._ended.wait(0.2)
 

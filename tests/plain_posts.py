@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 EPOCH: Final = 1_288_834_974_657
 #: Ids were counted up until 4 November 2010 and stood at 29.7 thousand millions; what is above are snowflakes.
@@ -54,6 +55,22 @@ def outcomes(document: Any, depth: int = 0) -> Iterator[Outcome]:
             yield from outcomes(one, depth + 1)
     else:
         yield "notice", (shape, _sent(document, shape))
+
+
+def searches(document: Any) -> list[str]:
+    """The queries that a document is an answer to: of twarc2's own note, of a v1.1 search page, of a premium page."""
+    if isinstance(document, list):
+        return [query for item in document if isinstance(item, dict) for query in searches(item)]
+    document = _table(document)
+    url = _table(document.get("__twarc")).get("url")
+    found = []
+    if isinstance(url, str) and (query := re.search(r"[?&]query=([^&#]*)", url)):
+        found.append(unquote_plus(query[1]))
+    for told, listed in (("search_metadata", "statuses"), ("requestParameters", "results")):
+        if isinstance(document.get(told), dict) and isinstance(document.get(listed), list):
+            words = _said(document[told].get("query")) or "(its words are not in the file)"
+            found.append(unquote_plus(words) if told == "search_metadata" else words)
+    return found
 
 
 # shapes --------------------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ class Reading:
 
     found: list[Found] = field(default_factory=list)
     fates: list[tuple[str, str]] = field(default_factory=list)
+    searches: list[str] = field(default_factory=list)
 
     def lines(self) -> Counter[str]:
         """Fate → how many lines."""
@@ -65,6 +66,7 @@ def read(content: bytes) -> Reading:
             if kind == "broken":
                 reading.found.append(Found("reject", value, name, line, offset, broken=True))
             else:
+                reading.searches += plain_posts.searches(value)
                 for what, inner in plain_posts.outcomes(value):
                     reading.found.append(Found(what, inner, name, line, offset))
     return reading

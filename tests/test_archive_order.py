@@ -6,6 +6,9 @@ import gzip
 import hashlib
 import io
 import itertools
+import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
@@ -26,6 +29,7 @@ from tests import posts
 from tests.conftest import AREAS
 from tests.posts import lines, make_page, make_post, make_tweet
 
+ROOT = Path(__file__).resolve().parents[1]
 Make = Callable[..., Settings]
 ZONE = ZoneInfo("America/Mexico_City")
 FIRST = date(2026, 11, 5)
@@ -164,6 +168,25 @@ def test_any_order_gives_the_same_bytes(at: Callable[..., Settings], tmp_path: P
         assert {found.path.name: found.lines for found in again.files} == {found.path.name: found.lines for found in report.files}
 
     tried_in()
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_bytes(at: Callable[..., Settings], tmp_path: Path) -> None:
+    """Through the command, over Luigi, in another order; and again, which reads nothing."""
+    paths = write(tmp_path / "inbox")
+    reference, settings = at("reference"), at("processes")
+    importing.run(reference, paths)
+    environ = {**os.environ, "GEOBETA_CONFIG": str(settings.config), "GEOBETA_DATA": str(settings.data)}
+    environ["GEOBETA_AUTHOR_KEY"] = "a key for tests only"
+    for status in ("imported", "held"):
+        command = [sys.executable, "-m", "pipeline", "import", "--workers", "2", "--local-scheduler", *map(str, reversed(paths))]
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(f": {status}") == len(paths)
+        assert contents(settings, "archives") == contents(reference, "archives")
+    finish(settings)
+    finish(reference)
+    assert contents(settings, *ALL) == contents(reference, *ALL)
 
 
 def test_overlapping_archives_give_each_tweet_once(at: Callable[..., Settings], tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures.__main__ import FIGURES, PAGE, REAL, ROOT, replaced
+from benchmarks.figures.__main__ import FIGURES, PAGE, REAL, ROOT
+from benchmarks.page import replaced
 from pipeline import estimates
 
 TEXT = PAGE.read_text("utf-8")

@@ -20,6 +20,7 @@ import numpy as np
 import scipy
 
 from benchmarks.figures import areas, crowds, days, exact, nights, real, shared
+from benchmarks.page import replaced
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "statistics.md"
@@ -76,20 +77,6 @@ def stamp(spent: float) -> str:
     """When, with what, and how long."""
     versions = f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
     return f"*Measured {datetime.now(UTC):%Y-%m-%d} with {versions}; {spent:.0f} s of CPU time.*"
-
-
-def replaced(page: str, name: str, lines: list[str], said: str) -> str:
-    """The page with that block's lines; the text between markers is nobody's to edit by hand.
-
-    Raises:
-        ValueError: the page has no such block.
-    """
-    begin, end = f"<!-- figures: {name} -->", f"<!-- end of {name} -->"
-    block = "\n".join([begin, "", "\n".join(lines).rstrip(), "", said, "", end])
-    made, number = re.subn(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, page, flags=re.DOTALL)
-    if number != 1:
-        raise ValueError(f"got {number} blocks {begin} … {end} in {PAGE.name}, wanted one: put the two markers where the figures belong")
-    return made
 
 
 if __name__ == "__main__":

@@ -129,7 +129,8 @@ def _discarded(file: FileReport) -> list[str]:
 
 def _damages(file: FileReport) -> list[str]:
     return [
-        f"damaged, read up to there: {damage.member or file.path.name}, byte {damage.offset:,}: {damage.reason} ({damage.detail})"
+        f"{'passed over' if damage.harmless else 'damaged, read up to there'}: {damage.member or file.path.name}, byte {damage.offset:,}:"
+        f" {damage.reason} ({damage.detail})"
         for damage in file.damages
     ]
 

@@ -31,7 +31,9 @@ AT_ONCE: Final = 32_000_000
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Paths, days, processes, strictness."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with files")
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a file, a folder of files, or a quoted pattern: '2016/**/*.gz'"
+    )
     parser.add_argument("--since", type=day, metavar="DAY", help="keep only tweets of this day and later ones")
     parser.add_argument("--until", type=day, metavar="DAY", help="keep only tweets of this day and earlier ones")
     parser.add_argument("--workers", type=positive, metavar="N", help="processes that read at once (default: as there are processors)")
@@ -67,14 +69,15 @@ def _imported(settings: Settings, options: argparse.Namespace) -> ImportReport:
     from pipeline.import_report import ImportReport
 
     window = days.reach(options.since, options.until)
-    found = list(archive_files.find(options.paths))
+    problems: list[archive_files.Problem] = []
+    found = list(archive_files.find(options.paths, problems))
     paths = [path for path in found if not named_days.outside(str(path), window)]
     held = importing.held(settings, paths, importing.wanted(settings, window, strict=options.strict))
     unread = list({importing.absolute(path): path for path in paths if path not in held}.values())
     few = options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE
     with progress("import") as told:
         new = (_here if few else _through_luigi)(settings, unread, options, told)
-        files, failures = [], []
+        files, failures = [], list(map(importing.unreadable, problems))
         for number, path in enumerate(paths):
             told(None, f"the account: {number:,} of {len(paths):,} files")
             # a file that is given twice was held the second time

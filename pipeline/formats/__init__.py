@@ -12,11 +12,30 @@ from collections.abc import Iterator
 from functools import cache
 
 from pipeline.formats._deleted import Deletion, deletions
-from pipeline.formats._record import Format, Notice, Outcome, Record, Reject, keys_shown, table
+from pipeline.formats._record import (
+    EARLIEST,
+    LATEST,
+    Bad,
+    Format,
+    Notice,
+    Outcome,
+    Record,
+    Reject,
+    instant,
+    keys_shown,
+    raw_json,
+    strings,
+    table,
+    written_at,
+)
 from pipeline.formats._scrubbed import Scrubber
 from pipeline.formats._searched import searches
+from pipeline.formats.v1 import client_name
 
 __all__ = [
+    "EARLIEST",
+    "LATEST",
+    "Bad",
     "Deletion",
     "Format",
     "Notice",
@@ -24,12 +43,17 @@ __all__ = [
     "Record",
     "Reject",
     "Scrubber",
+    "client_name",
     "deletions",
     "formats",
+    "instant",
     "names",
     "parse",
+    "raw_json",
     "searches",
+    "strings",
     "table",
+    "written_at",
 ]
 
 #: Wrappers in wrappers: deeper is nobody's export but a file that wants to exhaust the stack.

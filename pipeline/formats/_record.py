@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -353,14 +353,15 @@ def table(records: Iterable[Record], *, raw: bool = False) -> pa.Table:
     columns = []
     for column in RECORDS:
         if column.name == "raw":
-            values: list[Any] = [_raw(row.item) if raw else None for row in rows]
+            values: list[Any] = [raw_json(row.item) if raw else None for row in rows]
         else:
             values = [getattr(row, column.name) for row in rows]
-        columns.append(_array(values, column.type))
+        columns.append(strings(values) if column.type == pa.string() else pa.array(values, column.type))
     return pa.Table.from_arrays(columns, schema=RECORDS)
 
 
-def _raw(item: object) -> str | None:
+def raw_json(item: object) -> str | None:
+    """A record's own JSON; None where it is nested too deep to be written."""
     try:
         # ASCII escapes keep even lone surrogates as they were
         return json.dumps(item, separators=(",", ":"))
@@ -368,12 +369,13 @@ def _raw(item: object) -> str | None:
         return None
 
 
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+def strings(values: Sequence[str | None]) -> pa.Array:
+    """The values as an Arrow array."""
     try:
-        return pa.array(values, kind)
+        return pa.array(values, pa.string())
     except UnicodeEncodeError:
         # JSON may escape half a surrogate pair, which no UTF-8 can hold: U+FFFD, as text.tidy would write it
-        return pa.array([_whole(value) if isinstance(value, str) else value for value in values], kind)
+        return pa.array([None if value is None else _whole(value) for value in values], pa.string())
 
 
 def _whole(text: str) -> str:

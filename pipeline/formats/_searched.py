@@ -24,7 +24,8 @@ def searches(document: Any) -> Iterator[str]:
             if isinstance(item, dict):
                 yield from searches(item)
         return
-    if not isinstance(document, dict):
+    # with a user it is a tweet of v1.1, which is no answer, whatever else it says
+    if not isinstance(document, dict) or "user" in document:
         return
     for known in (_twarc, _v1, _premium):
         query = known(document)

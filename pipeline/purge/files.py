@@ -137,7 +137,7 @@ def _find_in_extract(settings: Settings, digest: str, stones: Tombstones, found:
             found.versions |= {row["tweet_id"]: why, row["version_id"]: why}
     # a kill between the two files that say it leaves them apart
     torn = rows != archive.manifest(settings, digest)["stored"]
-    if named or torn or any(redaction.rejects(pq.ParquetFile(folder / "rejects.parquet").read(), stones)):
+    if named or torn or redaction.any_reject(folder / "rejects.parquet", stones):
         found.extracts.append(digest)
 
 

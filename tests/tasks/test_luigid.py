@@ -20,6 +20,7 @@ import pytest
 
 import tasks as tasks_module
 from tests.chain import ROOT, Installation, refusing
+from tests.posts import lines, make_tweet
 from tests.servers import Reply, scripted
 
 pytestmark = pytest.mark.slow
@@ -92,6 +93,29 @@ def test_no_parameter_of_any_task_is_long_or_secret(installation: Installation, 
     assert installation.luigi("Nightly", "--date", "2026-11-10", *luigid.arguments(), local=False).returncode == 0
     for task in luigid.ask("task_list", {"status": "DONE", "upstream_status": ""}).values():
         assert set(task["params"]) <= {"area", "study", "date"}
+
+
+def test_an_import_through_luigid_is_a_task_a_file(installation: Installation, luigid: Luigid, tmp_path: Path) -> None:
+    """The command finds the luigid of luigi.cfg; its page has every file by its path, how it ended in words, and why one failed."""
+    config = tmp_path / "luigi.cfg"
+    config.write_text((ROOT / "luigi.cfg").read_text().replace("scheduler-port = 8082", f"scheduler-port = {luigid.port}"))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number:02}.json").write_bytes(lines(make_tweet(sequence=number)))
+    (folder / "bad.json").write_bytes(b"no JSON\n")
+    done = installation.python("pipeline", "import", str(folder), "--workers", "2", "--strict", LUIGI_CONFIG_PATH=str(config))
+    assert done.returncode == 1
+    assert f"through the scheduler of http://127.0.0.1:{luigid.port}" in done.stdout
+    tasks = luigid.ask("task_list", {"status": "DONE", "upstream_status": ""}).values()
+    assert sorted(Path(task["params"]["path"]).name for task in tasks) == [f"{number:02}.json" for number in range(12)]
+    assert {task["status_message"] for task in tasks} == {"imported: 1 lines, 1 records, 1 geotagged"}
+    ((name, failed),) = luigid.ask("task_list", {"status": "FAILED", "upstream_status": ""}).items()
+    assert Path(failed["params"]["path"]).name == "bad.json"
+    error = luigid.ask("fetch_error", {"task_id": name})["error"]
+    assert "bad_json" in error
+    assert "Traceback" not in error
+    assert set(failed["params"]) == {"path", "since", "until", "strict"}
 
 
 def test_luigid_shows_how_far_a_running_task_is(installation: Installation, luigid: Luigid) -> None:

@@ -208,7 +208,9 @@ def test_a_marker_of_another_revision_is_no_result(make_settings: Callable[..., 
 
 
 @pytest.mark.slow
-def test_range_daily_asks_the_database_no_more_for_sixty_days_than_for_one(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_range_daily_asks_the_database_no_more_for_sixty_days_than_for_one(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """bulk_complete asks for one digest a day, then of all days that are unlike, in one query too, what they lack."""
     late = make_settings(studies=STUDIES.replace("2026-11-01", "2026-09-01"))
     point_at(late, monkeypatch)
