@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import documents, faults, formats, redaction, storage
-from pipeline.archive_deletions import Asked
+from pipeline.archive_deletions import Asked, LeftOut
 from pipeline.columns import Columns
 from pipeline.days import Window
 from pipeline.documents import Broken, Lines
@@ -24,6 +24,7 @@ from pipeline.minutes import Minutes
 from pipeline.quarantine import Quarantine
 from pipeline.schema import RECORDS
 from pipeline.seen import Seen
+from pipeline.settings import Area
 from pipeline.streams import Damages
 from pipeline.tombstones import Tombstones
 
@@ -42,6 +43,8 @@ class Extract:
     Attributes:
         batch_rows: rows of a row group.
         raw: whether each record's own JSON is kept.
+        key: gives the key that ids are hashed with, when the file asks to delete any.
+        areas: what the tweets will be counted by: of what is left out as deleted they keep the days.
         window: what was written outside of it is counted only, and says nothing of coverage; None: everything is wanted.
         strict: whether the first reject or damage is an error.
         columns: the geotagged records of the batch; to be appended to by whoever reads, with `records` counted up.
@@ -51,22 +54,25 @@ class Extract:
     batch_rows: int
     raw: bool
     stones: Tombstones
+    key: Callable[[], bytes]
+    areas: Collection[Area] = ()
     window: Window | None = None
     strict: bool = False
     columns: Columns = field(default_factory=Columns)
+    deletions: Asked = field(init=False)
+    left_out: LeftOut = field(init=False)
     quarantine: Quarantine = field(init=False)
-    deletions: Asked = field(default_factory=Asked)
     lines: Lines = field(default_factory=Lines)
     damages: Damages = field(init=False)
     records: int = 0
     stored: int = 0
     no_geo: int = 0
     duplicates: int = 0
-    deleted: int = 0
     outside_window: int = 0
     #: Members passed over unread, since their names tell of days outside the window.
     skipped: int = 0
     notices: Counter[str] = field(default_factory=Counter)
+    asks: dict[str, int] = field(default_factory=dict)
     first: datetime | None = None
     last: datetime | None = None
     searches: list[str] = field(default_factory=list)
@@ -79,6 +85,8 @@ class Extract:
     _writer: pq.ParquetWriter | None = None
 
     def __post_init__(self) -> None:
+        self.deletions = Asked(self.folder, self.key)
+        self.left_out = LeftOut(self.areas)
         self.quarantine = Quarantine(self.folder / "rejects.parquet", self.stones, self.strict)
         self.damages = Damages(self.strict)
         self._seen = Seen(self.folder)
@@ -122,6 +130,8 @@ class Extract:
             else:
                 self.plain((int(outcome.created_at.timestamp()),))
         elif isinstance(outcome, Notice):
+            if outcome.asks is not None:
+                self.deletions.take(outcome.asks)
             self.told(outcome.kind, 1, () if outcome.at is None else (int(outcome.at.timestamp()),))
         else:
             self.records += 1
@@ -177,8 +187,7 @@ class Extract:
         fresh[wanted] = self._seen.add(prints[wanted])
         self.outside_window += int((~wanted).sum())
         self.duplicates += int((wanted & ~fresh).sum())
-        table, gone = redaction.records(table if fresh.all() else table.filter(pa.array(fresh)), self.stones)
-        self.deleted += gone
+        table = self.left_out.without(table if fresh.all() else table.filter(pa.array(fresh)), self.stones)
         self.stored += table.num_rows
         self._waiting.append(table)
 
@@ -188,7 +197,8 @@ class Extract:
         table = pa.concat_tables(self._waiting) if self._waiting else RECORDS.empty_table()
         rows = table.num_rows if at_end else table.num_rows - table.num_rows % self.batch_rows
         if rows:
-            self._writer.write_table(table.slice(0, rows), row_group_size=self.batch_rows)
+            # in one piece, so that its bytes are the same however it came, and whenever deleted ones went (redaction.rewrite_records)
+            self._writer.write_table(table.slice(0, rows).combine_chunks(), row_group_size=self.batch_rows)
         self._waiting = [table.slice(rows)]
 
     def _wanted(self, seconds: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -207,11 +217,13 @@ class Extract:
         self.last = last if self.last is None else max(self.last, last)
 
     def leave_out(self, stones: Tombstones) -> None:
-        """Take out, of what has been written, the tweets that are gone since."""
-        gone = redaction.rewrite_records(self.folder / "records.parquet", stones)
-        redaction.rewrite_rejects(self.folder / "rejects.parquet", stones)
-        self.stored -= gone
-        self.deleted += gone
+        """At the end, take out of what has been written the tweets that are gone since, and those that the file itself asks to delete."""
+        asked = self.deletions.write()
+        self.asks = asked.numbers
+        stones = stones.including(asked.stones)
+        if stones != self.stones:
+            self.stored -= self.left_out.take_out(self.folder / "records.parquet", stones)
+            redaction.rewrite_rejects(self.folder / "rejects.parquet", stones)
 
     def summary(self) -> dict[str, Any]:
         """The counts, for the manifest."""
@@ -220,15 +232,17 @@ class Extract:
             "records": self.records,
             "stored": self.stored,
             "no_geo": self.no_geo,
-            "deleted": self.deleted,
+            "deleted": self.left_out.number,
             "duplicates": self.duplicates,
             "outside_window": self.outside_window,
             "skipped": self.skipped,
             "notices": dict(sorted(self.notices.items())),
             "rejects": dict(sorted(self.quarantine.counts.items())),
+            "asks": self.asks,
             "damages": [asdict(damage) for damage in self.damages],
             "first": self.first.isoformat() if self.first else None,
             "last": self.last.isoformat() if self.last else None,
             "searches": self.searches,
             "minutes": self._alive.packed(),
+            "purged": dict(sorted(self.left_out.purged.items())),
         }

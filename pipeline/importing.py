@@ -17,7 +17,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline import archive_files, archive_ledger, days, faults, named_days, reading, storage, tombstones
+from pipeline import (
+    archive_deletions,
+    archive_files,
+    archive_ledger,
+    days,
+    deletion_index,
+    faults,
+    named_days,
+    reading,
+    storage,
+    tombstones,
+)
 from pipeline.archive_files import Problem
 from pipeline.archive_ledger import Entry, Holds, Ledger, Stamp
 from pipeline.days import Window
@@ -25,6 +36,7 @@ from pipeline.documents import Lines
 from pipeline.errors import ArchiveError, PipelineError, TransientError, named_disk_errors
 from pipeline.geotagged import Extract
 from pipeline.import_report import Failure, FileReport, ImportReport
+from pipeline.keys import author_key
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
 from pipeline.sources import archive
@@ -33,7 +45,7 @@ from pipeline.streams import Damage
 logger = logging.getLogger("geobeta")
 
 #: Version of what an extract holds of a file; raise it when formats/, documents.py or this file change the output.
-CODE_VERSION: Final = 3
+CODE_VERSION: Final = 4
 LOCK_WAIT_SECONDS: Final = 3600.0
 
 
@@ -250,9 +262,8 @@ def _make(settings: Settings, path: Path, file: io.BufferedReader, known: _Known
                 raise ArchiveError(f"{path}: {error.what}", todo=error.todo) from error
         faults.point("import.read")
         _see_unchanged(path, before)
-        if (stones := tombstones.load(settings)) != extract.stones:
-            # a purge looked into all extracts while this one was not there yet
-            extract.leave_out(stones)
+        # a purge may have looked into all extracts while this one was not there yet
+        extract.leave_out(tombstones.load(settings))
         about = {"name": path.name, "sha256": known.sha256, "bytes": size, "code": CODE_VERSION, "raw": asked.raw}
         manifest: dict[str, Any] = {**about, "window": days.ends(asked.window), **extract.summary()}
         manifest["extent"] = archive.extent_of(folder / "records.parquet")
@@ -260,7 +271,9 @@ def _make(settings: Settings, path: Path, file: io.BufferedReader, known: _Known
         faults.point("import.manifest")
         for area in settings.areas.values():
             counts = archive.count_area(folder / "records.parquet", area, asked.window)
+            counts = extract.left_out.counted(area, counts, asked.window)
             archive.write_area_counts(folder / archive.area_file(area), counts)
+        archive_deletions.announce(settings, known.sha256[:16], extract.asks, extract.left_out)
         # before the extract has its name: else a kill between the two would have a finished file read again
         known.note(folder / "manifest.json", _holds_by(manifest))
         faults.point("import.publish")
@@ -269,6 +282,7 @@ def _make(settings: Settings, path: Path, file: io.BufferedReader, known: _Known
         faults.point("import.retired")
     faults.point("import.published")
     archive.forget()
+    deletion_index.gather(settings)
 
 
 _swept: set[tuple[int, Path]] = set()
@@ -283,7 +297,9 @@ def _is_first(process: int, root: Path) -> bool:
 
 
 def _extract(settings: Settings, folder: Path, asked: Wanted) -> Extract:
-    return Extract(folder, settings.imports.batch_rows, asked.raw, tombstones.load(settings), window=asked.window, strict=asked.strict)
+    stones, areas = tombstones.load(settings), settings.areas.values()
+    rows, raw, window, strict = settings.imports.batch_rows, asked.raw, asked.window, asked.strict
+    return Extract(folder, rows, raw, stones, lambda: author_key(settings), areas, window=window, strict=strict)
 
 
 def _see_unchanged(path: Path, before: os.stat_result) -> None:

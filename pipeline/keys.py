@@ -6,6 +6,8 @@ import contextlib
 import hmac
 import os
 import secrets
+from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
@@ -41,3 +43,30 @@ def author_key(settings: Settings) -> bytes:
 def hashed(key: bytes, text: str) -> str:
     """The first 32 hexadecimal digits of HMAC-SHA256."""
     return hmac.digest(key, text.encode(), "sha256").hex()[:32]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What ids are hashed with: the key itself where a hash stands for good, keys made of it for the short names."""
+
+    key: bytes
+
+    @cached_property
+    def tweets(self) -> bytes:
+        """Of tweets' short names."""
+        return hmac.digest(self.key, b"short names of tweets", "sha256")[:16]
+
+    @cached_property
+    def authors(self) -> bytes:
+        """Of authors' short names, who have numbers of the same kind."""
+        return hmac.digest(self.key, b"short names of authors", "sha256")[:16]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells keys apart, and tells nothing of them."""
+        return hashed(self.key, "the key of tombstones")[:8]
+
+    def tweet(self, tweet_id: int) -> str:
+        """What stands for the tweet's id on a tombstone."""
+        # apart from authors
+        return hashed(self.key, f"tweet {tweet_id}")

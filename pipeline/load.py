@@ -36,7 +36,8 @@ SHRUNKEN = 5
 ENOUGH_TO_COMPARE = 100
 
 #: What tells whether a tweet is gone.
-_DELETABLE: Final = pa.schema([(name, schema.TWEETS.field(name).type) for name in ("tweet_id", "version_id", "author_key")])
+_ASKED: Final = ("tweet_id", "version_id", "author_key", "place_country")
+_DELETABLE: Final = pa.schema([(name, schema.TWEETS.field(name).type) for name in _ASKED])
 
 #: Only for matching: what a person reads is `text`.
 NOT_LOADED = {"searchable", "folded"}
@@ -209,7 +210,7 @@ def _refuse_shrunken(held: int, coming: int, before: Marker | None, new: Marker,
 
 def _refuse_deleted(connection: sa.Connection, scope: Mapping[str, str | date], stones: Tombstones) -> None:
     """A purge does not see the rows of a load that has not ended: that one has to look itself."""
-    rows = connection.execute(sa.text("select tweet_id, version_id, author_key from tweets where area = :area and day = :day"), scope)
+    rows = connection.execute(sa.text(f"select {', '.join(_ASKED)} from tweets where area = :area and day = :day"), scope)
     table = pa.Table.from_pylist([dict(row) for row in rows.mappings()], schema=_DELETABLE)
     if stones.rows(table).any():
         raise AlreadyRunning(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import formats, storage
+from pipeline.schema import RECORDS
 from pipeline.tombstones import Tombstones
 
 #: Ids have more digits than counts have, since November 2010.
@@ -28,14 +31,19 @@ def names_any(content: bytes, stones: Tombstones) -> bool:
     """Whether any number in these bytes is the id of what is gone: cheap enough to ask of every page."""
     if not stones:
         return False
-    if any(stones.gone(int(run)) for run in set(_IDS.findall(content)) if len(run) <= _LONGEST):
+    if stones.known_of(_ids(_IDS.findall(content))).any():
         return True
-    return bool(stones.authors) and any(stones.known_author(run.decode()) for run in set(_NUMBERS.findall(content)))
+    return bool(stones.authors or stones.withheld) and stones.known_authors({run.decode() for run in _NUMBERS.findall(content)})
 
 
 def runs(content: bytes, stones: Tombstones) -> list[tuple[int, int]]:
     """Where the ids of tweets that are gone stand in a text: (first byte, the byte after the last)."""
-    return [found.span() for found in _IDS.finditer(content) if len(found[0]) <= _LONGEST and stones.gone(int(found[0]))]
+    found = [run for run in _IDS.finditer(content) if len(run[0]) <= _LONGEST]
+    return [run.span() for run, gone in zip(found, stones.gone_of([int(run[0]) for run in found]), strict=True) if gone]
+
+
+def _ids(digits: Iterable[bytes]) -> list[int]:
+    return [int(run) for run in set(digits) if len(run) <= _LONGEST]
 
 
 def page(body: bytes, stones: Tombstones, *, keep: Collection[str] = ()) -> tuple[bytes, dict[int, str]]:
@@ -46,7 +54,7 @@ def page(body: bytes, stones: Tombstones, *, keep: Collection[str] = ()) -> tupl
     """
     if not names_any(body, stones):
         return body, {}
-    scrubber = formats.Scrubber(stones.reason, stones.scrubbed, frozenset(keep))
+    scrubber = formats.Scrubber(stones.reason, stones.hidden, frozenset(keep))
     document = json.loads(body)
     left = scrubber.document(document)
     if left == document:
@@ -56,28 +64,46 @@ def page(body: bytes, stones: Tombstones, *, keep: Collection[str] = ()) -> tupl
     return written.encode("utf-8", "surrogatepass"), scrubber.removed
 
 
-def records(table: pa.Table, stones: Tombstones) -> tuple[pa.Table, int]:
-    """(the rows of a table of schema.RECORDS that may be kept, how many may not); their texts and own JSON name none of those."""
-    if not stones or not table.num_rows:
-        return table, 0
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of a table of schema.RECORDS, which rows are gone, and which are gone or lost a part of their text or own JSON."""
+
+    table: pa.Table
+    gone: NDArray[np.bool_]
+    touched: NDArray[np.bool_]
+
+
+def records(table: pa.Table, stones: Tombstones) -> Left:
+    """The rows of a table of schema.RECORDS that may be kept; their texts and own JSON name none of the others."""
     gone = stones.rows(table)
+    touched = gone.copy()
     left = table.filter(pa.array(~gone)) if gone.any() else table
-    for name, clean in _WRITTEN.items():
-        values = left.column(name).to_pylist()
-        written = [clean(value, stones) for value in values]
-        if written != values:
+    kept = np.flatnonzero(~gone)
+    for name, clean in _WRITTEN.items() if stones else ():
+        if changed := _changed(left.column(name), clean, stones):
+            touched[kept[list(changed)]] = True
             place = left.schema.get_field_index(name)
-            left = left.set_column(place, left.schema.field(place), pa.array(written, left.schema.field(place).type))
-    return left, int(gone.sum())
+            values = left.column(name).to_pylist()
+            for row, value in changed.items():
+                values[row] = value
+            left = left.set_column(place, left.schema.field(place), pa.array(values, left.schema.field(place).type))
+    return Left(left, gone, touched)
 
 
 def touched(table: pa.Table, stones: Tombstones) -> NDArray[np.bool_]:
     """Which rows of a table of schema.RECORDS `records` would take out or change."""
     found = stones.rows(table)
-    for name, clean in _WRITTEN.items():
-        values = table.column(name).to_pylist() if stones else []
-        found |= np.fromiter((clean(value, stones) != value for value in values), np.bool_, len(values)) if values else False
+    for name, clean in _WRITTEN.items() if stones else ():
+        found[list(_changed(table.column(name), clean, stones))] = True
     return found
+
+
+def _changed(column: pa.ChunkedArray, clean: Callable[[str | None, Tombstones], str | None], stones: Tombstones) -> dict[int, str | None]:
+    """Row → what `clean` makes of its text, where that is something else. Few texts have so many digits in a row."""
+    speaking = np.flatnonzero(pc.match_substring_regex(column, "[0-9]{10}").fill_null(False).to_numpy())
+    texts = column.take(pa.array(speaking)).to_pylist()
+    cleaned = ((row, text, clean(text, stones)) for row, text in zip(speaking.tolist(), texts, strict=True))
+    return {row: left for row, text, left in cleaned if left != text}
 
 
 def row_groups(path: Path) -> Iterator[pa.Table]:
@@ -87,16 +113,28 @@ def row_groups(path: Path) -> Iterator[pa.Table]:
             yield file.read_row_group(group)
 
 
-def rewrite_records(path: Path, stones: Tombstones) -> int:
-    """Write an extract's records.parquet again without what is gone; give the number of rows that went."""
-    removed = 0
-    with storage.replacing(path) as temporary, storage.parquet_writer(temporary, pq.read_schema(path)) as writer:
+def rewrite_records(path: Path, stones: Tombstones, told: Callable[[pa.Table, Left], None] = lambda *_: None) -> None:
+    """Write an extract's records.parquet again without what is gone, in row groups as large as the first one was.
+
+    So it has the bytes that it would have if nothing of that had ever been stored. `told` is given each table and what is left of it.
+    """
+    rows, waiting = _first_group(path), RECORDS.empty_table()
+    with storage.replacing(path) as temporary, storage.parquet_writer(temporary, RECORDS) as writer:
         for table in row_groups(path):
-            left, gone = records(table, stones)
-            removed += gone
-            if left.num_rows:
-                writer.write_table(left)
-    return removed
+            left = records(table, stones)
+            told(table, left)
+            waiting = pa.concat_tables([waiting, left.table.cast(RECORDS)]).combine_chunks()
+            whole = waiting.num_rows - waiting.num_rows % rows
+            if whole:
+                writer.write_table(waiting.slice(0, whole), row_group_size=rows)
+            waiting = waiting.slice(whole)
+        if waiting.num_rows:
+            writer.write_table(waiting)
+
+
+def _first_group(path: Path) -> int:
+    metadata = pq.read_metadata(path)
+    return metadata.row_group(0).num_rows if metadata.num_row_groups else 1
 
 
 def rewrite_rejects(path: Path, stones: Tombstones) -> None:
@@ -124,15 +162,15 @@ def own_json(text: str | None, stones: Tombstones) -> str | None:
     if text is None or not names_any(text.encode(), stones):
         return text
     document = json.loads(text)
-    left = formats.Scrubber(stones.reason, stones.scrubbed).document(document)
+    left = formats.Scrubber(stones.reason, stones.hidden).document(document)
     return text if left == document else json.dumps(left, separators=(",", ":"))
 
 
 def words(text: str | None, stones: Tombstones) -> str | None:
     """A text without the ids of tweets that are gone (the address of one is its id)."""
-    if text is None or not names_any(text.encode("utf-8", "surrogatepass"), stones):
+    if text is None or not stones.gone_of(_ids(_IDS.findall(text.encode("utf-8", "surrogatepass")))).any():
         return text
-    return str(formats.Scrubber(stones.reason, stones.scrubbed).document(text))
+    return str(formats.Scrubber(stones.reason, stones.hidden).document(text))
 
 
 #: The columns of schema.RECORDS in which a tweet may speak of another.

@@ -9,7 +9,7 @@ from typing import Any
 
 import luigi
 
-from pipeline import nights, retention
+from pipeline import nights, purge, retention
 from pipeline.progress import Progress
 from tasks.base import NIGHT, Stage, settings
 from tasks.digest import SendDigest
@@ -44,7 +44,8 @@ class Nightly(Stage):
         return self.date in nights.complete_days(settings(), [self.date], night=NIGHT)
 
     def make(self, progress: Progress) -> Mapping[str, Any]:
-        """Later digests and pages that this night's numbers changed; then what is too old to be kept."""
+        """What archives ask to delete, where an import was cut short; digests and pages that changed; what is too old to be kept."""
+        purge.apply_archives(settings(), progress=progress)
         # pages show what the digests find
         refreshed = nights.refresh_digests(settings(), self.date, progress=progress)
         refreshed += nights.refresh_pages(settings(), self.date, progress=progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -51,19 +52,48 @@ def run(options: argparse.Namespace) -> int:
     settings = configured.read(need="areas")
     if options.since and options.until and options.until < options.since:
         raise SettingsError(f"got --since {options.since} and --until {options.until}", todo="give the earlier day as --since")
-    report = _imported(settings, options)
+    report, deletions = _imported(settings, options)
     out = console()
-    for line in import_account.whole(settings, report, _written(settings, report)):
+    for line in [*import_account.whole(settings, report, _written(settings, report)), *deletions.said]:
         out.print(line, markup=False, soft_wrap=True)
     if step := import_account.next_step(report):
         print(f"to count what came: {step}", file=sys.stderr)
     if report.failures:
         return AGAIN if all(failure.transient for failure in report.failures) else FAILED
+    if deletions.put_off:
+        return AGAIN
     return DONE if report.accounted else FAILED
 
 
-def _imported(settings: Settings, options: argparse.Namespace) -> ImportReport:
-    """Read what is not held yet, here or through Luigi."""
+@dataclass(frozen=True)
+class Deletions:
+    """What is told of what the archives ask to delete; `put_off` where the database could not be reached for it."""
+
+    said: list[str]
+    put_off: bool = False
+
+
+def _applied(settings: Settings, told: Progress) -> Deletions:
+    """Do what archives ask to delete to all that is stored. The accounts that follow know of it."""
+    from pipeline import configuration, purge
+    from pipeline.cli.purge import removed
+    from pipeline.errors import TransientError
+
+    if not purge.to_apply(settings):
+        return Deletions([])
+    if purge.rows.there(settings):
+        # numbers are restated by the studies' rules
+        settings = configuration.load()
+    try:
+        report = purge.apply_archives(settings, progress=told)
+    except TransientError as error:
+        said = f"WARNING: what these archives ask to delete is not yet taken out of what was stored before: {error.what}"
+        return Deletions([said, "  no later stage takes it in; the next import or night does the rest"], put_off=True)
+    return Deletions(["deletions that archives ask for:", *(f"  {line}" for line in removed(report, dry=False))] if report else [])
+
+
+def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportReport, Deletions]:
+    """Read what is not held yet, here or through Luigi; apply deletions."""
     from pipeline import archive_files, days, importing, named_days
     from pipeline.cli.terminal import progress
     from pipeline.import_report import ImportReport
@@ -77,6 +107,7 @@ def _imported(settings: Settings, options: argparse.Namespace) -> ImportReport:
     few = options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE
     with progress("import") as told:
         new = (_here if few else _through_luigi)(settings, unread, options, told)
+        deletions = _applied(settings, told)
         files, failures = [], list(map(importing.unreadable, problems))
         for number, path in enumerate(paths):
             told(None, f"the account: {number:,} of {len(paths):,} files")
@@ -88,7 +119,7 @@ def _imported(settings: Settings, options: argparse.Namespace) -> ImportReport:
                 held[path] = digest
                 files.append(importing.report(settings, path, digest, outcome.status if outcome is not None else "held"))
     skipped = tuple(path for path in found if named_days.outside(str(path), window))
-    return ImportReport(tuple(files), tuple(failures), skipped)
+    return ImportReport(tuple(files), tuple(failures), skipped), deletions
 
 
 def _here(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> dict[Path, Outcome]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 HELP = """Remove tweets for good: text, place and raw copies, from files and database; counts and posteriors are restated.
 
-FILE holds ids, one a line, or lines of X's compliance endpoint, or a stream's `delete` and `scrub_geo` notices; plain or packed as
+FILE holds ids, one a line, or lines of X's compliance endpoint, or notices of a stream (`delete`, `scrub_geo` …); plain or packed as
 `import` takes it, recognised by content. A keyed hash of each id stays, so that no later import or fetch brings the tweet back.
 Without a file, what a killed purge left is ended. --expired removes what is older than [content] retention_days of settings.toml, as
 every night does."""
@@ -78,11 +78,19 @@ def _expire(settings: Settings, options: argparse.Namespace) -> int:
 
 def account(asked: Asked, report: Report, *, dry: bool) -> list[str]:
     """What was asked, what was held, which days change."""
-    said = [f"asked for: {_number(len(asked.tweets), 'tweet')}" + (f", {_number(len(asked.authors), 'author')}" if asked.authors else "")]
+    authors = len({*asked.authors, *(other.author for other in asked.further if other.author)})
+    tweets = len(asked.tweets) + sum(other.author is None for other in asked.further)
+    said = [f"asked for: {_number(tweets, 'tweet')}" + (f", {_number(authors, 'author')}" if authors else "")]
     if asked.others:
         said.append(f"  {asked.others:,} other documents ask for nothing")
     if asked.unclear:
         said.append(f"  WARNING: {_number(asked.unclear, 'line')} cannot be read, so nothing was done about {_them(asked.unclear)}")
+    return said + removed(report, dry=dry)
+
+
+def removed(report: Report, *, dry: bool) -> list[str]:
+    """What was held, which days change."""
+    said = []
     where = f"{report.pages:,} partitions of pages, {report.extracts:,} archives, {report.partitions:,} derived partitions"
     held = f"{_number(report.tweets, 'tweet')} (versions counted) in {where}"
     said.append(f"would be removed: {held}" if dry else f"removed: {held}")

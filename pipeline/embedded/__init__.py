@@ -64,6 +64,11 @@ def start(settings: Settings, *, seconds: float | None = None, progress: Progres
     return cluster.url
 
 
+def exists(settings: Settings) -> bool:
+    """Whether its files have been made. Starts nothing."""
+    return _cluster(settings).data.exists()
+
+
 def seems_running(settings: Settings) -> bool:
     """A look at the process alone, in microseconds: good enough to skip a connection, never to promise one."""
     return server.server_pid(_cluster(settings)) is not None

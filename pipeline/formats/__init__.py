@@ -11,11 +11,12 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 
-from pipeline.formats._deleted import Deletion, deletions
+from pipeline.formats._deleted import deletions, withheld
 from pipeline.formats._record import (
     EARLIEST,
     LATEST,
     Bad,
+    Deletion,
     Format,
     Notice,
     Outcome,
@@ -53,6 +54,7 @@ __all__ = [
     "searches",
     "strings",
     "table",
+    "withheld",
     "written_at",
 ]
 

@@ -58,11 +58,31 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletion:
+    """What has to go: one tweet, or (`author` given) all of an author's tweets up to that id.
+
+    `countries`, where there are any: only what was written there, by the two letters of the tweet's place.
+    """
+
+    tweet_id: int
+    reason: str
+    author: str | None = None
+    countries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
-    """A message of the source that is no tweet, such as `delete` or an empty page; `at` where it says when it was sent."""
+    """A message of the source that is no tweet, such as `delete` or an empty page.
+
+    Attributes:
+        kind: what it is counted by.
+        at: when it was sent, where it says so.
+        asks: what it asks to delete, where it does.
+    """
 
     kind: str
     at: datetime | None = None
+    asks: Deletion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,17 +24,19 @@ class Scrubber:
 
     Args:
         reason: why the tweet of this id is gone; None where it is not.
-        scrubbed: whether this author has taken the location from this tweet.
+        hidden: why the tweet of this author, id and country (two letters; None: not known) is gone for one of these; None where it is not.
         places: those that stay in a page though none of its posts needs them.
     """
 
     reason: Callable[[int], str | None]
-    scrubbed: Callable[[object, int], bool]
+    hidden: Callable[[object, int, str | None], str | None]
     places: frozenset[str] = frozenset()
     removed: dict[int, str] = field(default_factory=dict)
+    _countries: dict[str, object] = field(default_factory=dict)
 
     def document(self, document: Any) -> Any:
         """The document without them; None where nothing is left. A page loses the places and users that no post of it needs any more."""
+        self._countries = _countries(document)
         left = self._without(document)
         if left is _GONE:
             return None
@@ -67,10 +69,25 @@ class Scrubber:
         every = {own, *_versions(item)}
         author = item.get("author_id") or table_of(item.get("user")).get("id_str") or table_of(item.get("user")).get("id")
         why = next(filter(None, map(self.reason, sorted(every))), None)
-        if why is None and not self.scrubbed(author, own):
+        why = why or self.hidden(author, own, self._country(item))
+        if why is None:
             return False
-        self.removed |= dict.fromkeys(every, why or "scrub_geo")
+        self.removed |= dict.fromkeys(every, why)
         return True
+
+    def _country(self, item: Mapping[str, Any]) -> str | None:
+        """Where it was written, as formats/ say it: from its own place, or the page's list of them."""
+        geo = table_of(item.get("geo"))
+        found = table_of(item.get("place")).get("country_code") or geo.get("country_code")
+        found = found or self._countries.get(str(geo.get("place_id")))
+        return found if isinstance(found, str) else None
+
+
+def _countries(document: object) -> dict[str, object]:
+    """Place → country, of those that a v2 page includes."""
+    listed = table_of(table_of(document).get("includes")).get("places")
+    places = [place for place in listed if isinstance(place, dict)] if isinstance(listed, list) else []
+    return {str(place.get("id")): place.get("country_code") for place in places}
 
 
 def _versions(item: Mapping[str, Any]) -> set[int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.formats._deleted import EVENTS, asks
 from pipeline.formats._record import Notice, Outcome, Parse, milliseconds, table_of
 
-#: v1.1 streams send these as objects of one key (facts/x-api.md); user streams added the last four.
-STREAM = ("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "warning", "disconnect",
-          "friends", "friends_str", "control", "direct_message")  # fmt: skip
+#: v1.1 streams send these as objects of one key (facts/x-api.md); user streams added the last four. Compliance streams send EVENTS.
+STREAM = (*EVENTS, "limit", "warning", "disconnect", "friends", "friends_str", "control", "direct_message")
 
 
 class Notices:
@@ -29,9 +29,9 @@ class Notices:
         """One notice."""
         for kind in STREAM:
             if kind in document and len(document) <= 2:
-                yield Notice(kind, milliseconds(table_of(document[kind]).get("timestamp_ms")))
+                yield Notice(kind, milliseconds(table_of(document[kind]).get("timestamp_ms")), asks(document))
                 return
-        yield Notice("compliance" if _compliance(document) else "errors")
+        yield Notice("compliance", asks=asks(document)) if _compliance(document) else Notice("errors")
 
 
 def build() -> Notices:

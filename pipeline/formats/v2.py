@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.formats._deleted import event
 from pipeline.formats._record import (
     Bad,
     Notice,
@@ -104,6 +105,9 @@ def _one(item: object, places: Mapping[str, Any]) -> Outcome:
         return Reject("unknown_shape", type(item).__name__)
     if "username" in item:
         return Notice("user")
+    if (told := event(item)) is not None:
+        # of a compliance stream
+        return told
     if "text" not in item and ("tweet_count" in item or "post_count" in item):
         return Notice("counts")
     if not is_post(item) and "text" not in item and "id" not in item:

@@ -6,16 +6,21 @@ Each step finds its work in what is there, so a purge that was killed is ended b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pipeline import faults, storage, tombstones
+import numpy as np
+
+from pipeline import deletion_index, faults, storage, tombstones
+from pipeline.deletion_index import News
 from pipeline.progress import Progress, silent
 from pipeline.purge import files, held, pending, restate, rows
 from pipeline.purge.asked import Asked, read
 from pipeline.purge.pending import Day, Pending
 from pipeline.settings import Settings
+from pipeline.tombstones import Tombstones
 
-__all__ = ["Asked", "Report", "held", "read", "run"]
+__all__ = ["Asked", "Report", "apply_archives", "held", "read", "rows", "run", "to_apply"]
 
 #: Another purge is waited for so long.
 LOCK_WAIT_SECONDS = 3600.0
@@ -66,19 +71,80 @@ def run(
     with storage.exclusive(settings.data / "locks" / "purge.lock", wait=LOCK_WAIT_SECONDS, what="purge", progress=progress):
         if dry:
             return _dry(settings, asked, progress)
-        noted = tombstones.note(settings, asked.tweets, asked.authors, source=source)
+        noted = tombstones.note(settings, asked.lines(tombstones.keys(settings)), source=source).number
         faults.point("purge.tombstones")
-        for folder in SWEPT:
-            storage.sweep(settings.data / folder)
-        further, found = _note_versions(settings, progress)
-        return _remove(settings, asked, noted + further, found, full, progress)
+        _sweep(settings)
+        news = deletion_index.unapplied(settings)
+        deletion_index.gather(settings, all_held=True)
+        further, found = _note_versions(settings, lambda _: _look(settings, tombstones.load(settings), progress))
+        report = _remove(settings, asked, noted + further.number, found, full, progress)
+        # it has looked for all that any archive asks for
+        deletion_index.note_applied(settings, News(news.extracts, news.files | further.files))
+        return report
+
+
+def apply_archives(settings: Settings, *, full: bool | None = None, progress: Progress = silent) -> Report | None:
+    """Apply what imported archives ask to delete to all that is stored, and all deletions to what they brought; None where nothing changed.
+
+    Call it when files have been imported; whatever was cut short, the next call ends. Without anything new it is a look into a folder.
+
+    Args:
+        settings: whose data folder and database; without a database there need be none.
+        full: see run.
+        progress: is told what is looked into.
+
+    Raises:
+        AlreadyRunning, DatabaseUnavailable, LoadMismatch: see run. What archives hold and ask for is known all the same: no later stage
+            takes in what is gone.
+    """
+    if not to_apply(settings):
+        return None
+    with storage.exclusive(settings.data / "locks" / "purge.lock", wait=LOCK_WAIT_SECONDS, what="purge", progress=progress):
+        news = deletion_index.unapplied(settings)
+        deletion_index.gather(settings, all_held=True)
+        report, noted = _apply(settings, news, full, progress)
+        faults.point("purge.applied")
+        deletion_index.note_applied(settings, News(news.extracts, news.files | noted))
+        return report
+
+
+def to_apply(settings: Settings) -> bool:
+    """Whether apply_archives has anything to look at."""
+    return bool(deletion_index.unapplied(settings)) or pending.path(settings).exists()
+
+
+def _apply(settings: Settings, news: News, full: bool | None, progress: Progress) -> tuple[Report | None, frozenset[str]]:
+    """(what was done, files of tombstones put up): new deletions are looked for everywhere, all deletions in new extracts.
+
+    Older deletions have been applied to what is older.
+    """
+    _sweep(settings)
+    wanted = tombstones.of_news(settings, news)
+
+    def look(noted: Mapping[int, str]) -> _Found:
+        these = wanted.including(tombstones.of(settings, noted)) if noted else wanted
+        everything = tombstones.load(settings)
+        in_files = files.find(settings, these, fresh=sorted(news.extracts), all_stones=everything, progress=progress)
+        return _Found(everything, in_files, rows.find(settings, these))
+
+    noted, found = _note_versions(settings, look)
+    if found.files or found.rows or pending.path(settings).exists():
+        return _remove(settings, Asked(), noted.number, found, full, progress), noted.files
+    if wanted and rows.there(settings):
+        rows.copy_tombstones(settings)
+    return None, noted.files
+
+
+def _sweep(settings: Settings) -> None:
+    for folder in SWEPT:
+        storage.sweep(settings.data / folder)
 
 
 @dataclass(frozen=True)
 class _Found:
     """Where tweets that are gone still lie, and the ids of all versions of them."""
 
-    stones: tombstones.Tombstones
+    stones: Tombstones
     files: files.Found
     rows: rows.Found
 
@@ -95,19 +161,27 @@ class _Found:
         return affected
 
 
-def _look(settings: Settings, stones: tombstones.Tombstones, progress: Progress) -> _Found:
+def _look(settings: Settings, stones: Tombstones, progress: Progress) -> _Found:
     return _Found(stones, files.find(settings, stones, progress=progress), rows.find(settings, stones))
 
 
-def _note_versions(settings: Settings, progress: Progress) -> tuple[int, _Found]:
-    """Put up tombstones for the other versions of edited tweets, and for each tweet of an author whose locations are gone."""
-    noted = 0
+def _note_versions(settings: Settings, look: Callable[[Mapping[int, str]], _Found]) -> tuple[tombstones.Noted, _Found]:
+    """Put up tombstones for the other versions of edited tweets, and for each tweet of an author whose tweets are gone.
+
+    `look` is given those that have been put up, and finds where they and all others lie.
+    """
+    noted: dict[int, str] = {}
+    number, put_up = 0, frozenset[str]()
     while True:
-        found = _look(settings, tombstones.load(settings), progress)
-        new = {number: why for number, why in found.versions.items() if not found.stones.gone(number)}
+        found = look(noted)
+        ids = list(found.versions)
+        new = {ids[place]: found.versions[ids[place]] for place in np.flatnonzero(~found.stones.gone_of(ids))}
         if not new:
-            return noted, found
-        noted += tombstones.note(settings, new, {}, source="versions of the same tweet")
+            return tombstones.Noted(number, put_up), found
+        keys = tombstones.keys(settings)
+        further = tombstones.note(settings, (tombstones.line(keys, *entry) for entry in new.items()), source="versions of the same tweet")
+        number, put_up = number + further.number, put_up | further.files
+        noted |= new
 
 
 def _remove(settings: Settings, asked: Asked, noted: int, found: _Found, full: bool | None, progress: Progress) -> Report:
@@ -117,6 +191,9 @@ def _remove(settings: Settings, asked: Asked, noted: int, found: _Found, full: b
         pending.write(settings, affected)
     faults.point("purge.pending")
     files.take_out(settings, found.stones, found.files, affected, progress=progress)
+    if not rows.there(settings):
+        pending.done(settings)
+        return _report(asked, noted, found, affected, {}, ())
     rows.remove(settings, found.rows)
     faults.point("purge.rows")
     restated, from_rows = _restate(settings, affected, progress)
@@ -147,7 +224,7 @@ def _restate(settings: Settings, affected: Pending, progress: Progress) -> tuple
 
 
 def _dry(settings: Settings, asked: Asked, progress: Progress) -> Report:
-    found = _look(settings, tombstones.imagined(settings, asked.tweets, asked.authors), progress)
+    found = _look(settings, tombstones.imagined(settings, asked.lines(tombstones.keys(settings))), progress)
     return _report(asked, 0, found, found.add_days(Pending()), {}, ())
 
 
@@ -160,7 +237,7 @@ def _report(
     from_rows: tuple[Day, ...],
 ) -> Report:
     return Report(
-        asked=len(asked.tweets) + len(asked.authors),
+        asked=len(asked.tweets) + len(asked.authors) + len(asked.further),
         noted=noted,
         tweets=len(found.versions),
         pages=len(found.files.raw),

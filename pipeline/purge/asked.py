@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from pipeline import documents, formats, streams
+from pipeline import documents, formats, streams, tombstones
 from pipeline.documents import Broken, Lines
 from pipeline.errors import ArchiveError
 from pipeline.formats import Deletion
+from pipeline.keys import Keys
 from pipeline.progress import Progress, silent
 
 
@@ -19,25 +21,38 @@ class Asked:
 
     Attributes:
         tweets: id → why, in a word of the compliance endpoint.
-        authors: author's id → id of the last of their tweets that have to go.
+        authors: author's id → id of the last of their tweets that lose their location, so have to go.
+        further: authors whose tweets have to go for another reason, and what is withheld in some countries.
         others: documents that ask for nothing: tweets, other notices.
         unclear: lines that cannot be read, and notices without a usable id.
     """
 
     tweets: dict[int, str] = field(default_factory=dict)
     authors: dict[str, int] = field(default_factory=dict)
+    further: set[Deletion] = field(default_factory=set)
     others: int = 0
     unclear: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.tweets or self.authors)
+        return bool(self.tweets or self.authors or self.further)
 
     def add(self, deletion: Deletion) -> None:
         """Take one."""
-        if deletion.author is None:
+        if deletion.author is None and not deletion.countries:
             self.tweets[deletion.tweet_id] = deletion.reason
-        else:
+        elif deletion.author is not None and deletion.reason == tombstones.SCRUBBED:
             self.authors[deletion.author] = max(deletion.tweet_id, self.authors.get(deletion.author, 0))
+        else:
+            self.further.add(deletion)
+
+    def lines(self, keys: Keys) -> Iterator[dict[str, Any]]:
+        """The tombstones that it takes."""
+        for tweet_id, why in self.tweets.items():
+            yield tombstones.line(keys, tweet_id, why)
+        for author, last in self.authors.items():
+            yield tombstones.line(keys, last, tombstones.SCRUBBED, author)
+        for other in self.further:
+            yield tombstones.line(keys, other.tweet_id, other.reason, other.author, other.countries)
 
 
 def read(paths: Iterable[Path], *, progress: Progress = silent) -> Asked:

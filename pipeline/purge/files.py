@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from pipeline.progress import Progress, silent
 from pipeline.purge.pending import Day, Pending
 from pipeline.settings import Settings
 from pipeline.sources import archive
-from pipeline.tombstones import SCRUBBED, Tombstones
+from pipeline.tombstones import Tombstones
 
 #: What is only numbers, in text: ids in it are struck out where they stand.
 LOGS = ("*.log", "sandbox/*.log", "sandbox/*.jsonl", "postgres/*.log", "postgres/*.log.1")
@@ -59,9 +59,26 @@ class Found:
 # --- finding ---------------------------------------------------------------------------------------------------------------
 
 
-def find(settings: Settings, stones: Tombstones, *, progress: Progress = silent) -> Found:
-    """Look into every file below the data folder that may hold a tweet."""
+def find(
+    settings: Settings,
+    stones: Tombstones,
+    *,
+    fresh: Collection[str] = (),
+    all_stones: Tombstones | None = None,
+    progress: Progress = silent,
+) -> Found:
+    """Look into every file below the data folder that may hold a tweet.
+
+    Args:
+        settings: which data folder.
+        stones: what is looked for.
+        fresh, all_stones: digests of extracts that came in lately, and what is looked for in those instead.
+        progress: is told what is looked into.
+    """
     found = Found()
+    for digest in fresh if all_stones else ():
+        progress(None, f"looking into archive {digest}")
+        _find_in_extract(settings, digest, all_stones or stones, found)
     if not stones:
         return found
     folders = raw_folders(settings)
@@ -69,8 +86,9 @@ def find(settings: Settings, stones: Tombstones, *, progress: Progress = silent)
         progress(number / len(folders), f"looking into {folder.parent.name.removeprefix('date=')}")
         _find_in_pages(folder, stones, found)
     for digest in archive.held(settings):
-        progress(None, f"looking into archive {digest}")
-        _find_in_extract(settings, digest, stones, found)
+        if digest not in fresh:
+            progress(None, f"looking into archive {digest}")
+            _find_in_extract(settings, digest, stones, found)
     for folder in sorted((settings.data / "tweets").glob("area=*/date=*/revision=*")):
         _find_in_tweets(folder, stones, found)
     for folder in sorted((settings.data / "counts").glob("study=*/date=*/revision=*")):
@@ -132,9 +150,9 @@ def _find_in_extract(settings: Settings, digest: str, stones: Tombstones, found:
             continue
         named = True
         _note_days(settings, table.filter(pa.array(touched)), found)
-        for row in table.filter(pa.array(stones.rows(table))).select(["tweet_id", "version_id"]).to_pylist():
-            why = stones.reason(row["tweet_id"]) or stones.reason(row["version_id"]) or SCRUBBED
-            found.versions |= {row["tweet_id"]: why, row["version_id"]: why}
+        gone = table.filter(pa.array(stones.rows(table))).select(["tweet_id", "version_id", "author_id", "place_country"])
+        for name in ("tweet_id", "version_id"):
+            found.versions.update(zip(gone.column(name).to_pylist(), stones.why(gone), strict=True))
     # a kill between the two files that say it leaves them apart
     torn = rows != archive.manifest(settings, digest)["stored"]
     if named or torn or redaction.any_reject(folder / "rejects.parquet", stones):
@@ -152,9 +170,9 @@ def _note_days(settings: Settings, rows: pa.Table, found: Found) -> None:
 def _find_in_tweets(folder: Path, stones: Tombstones, found: Found) -> None:
     hashes: dict[str, str] = {}
     if (path := folder / "tweets.parquet").exists():
-        table = pq.ParquetFile(path).read(["tweet_id", "version_id", "author_key"])
+        table = pq.ParquetFile(path).read(["tweet_id", "version_id", "author_key", "place_country"])
         gone = table.filter(pa.array(stones.rows(table)))
-        hashes = {stones.name(number): stones.reason(number) or "deleted" for number in gone.column("tweet_id").to_pylist()}
+        hashes = dict(zip(map(stones.name, gone.column("tweet_id").to_pylist()), stones.why(gone), strict=True))
     if hashes or _named_in_discards(folder / "discards.parquet", stones):
         found.derived.append(folder)
         found.days.add(day_of(folder), hashes)

@@ -26,7 +26,7 @@ def ids(settings: Settings, *, progress: Progress = silent) -> tuple[set[int], i
         found = made_up if _is_made_up(settings, folder) else real
         for path in folder.glob("*.json.zst"):
             # the one who takes out everything has seen every id
-            scrubber = formats.Scrubber(lambda _: "held", lambda *_: False)
+            scrubber = formats.Scrubber(lambda _: "held", lambda *_: None)
             scrubber.document(json.loads(files.body(path)))
             found.update(scrubber.removed)
     for digest in archive.held(settings):
@@ -44,7 +44,7 @@ def ids(settings: Settings, *, progress: Progress = silent) -> tuple[set[int], i
 
 def _repeated(item: dict[str, Any]) -> Iterable[int]:
     """Ids of the tweets that a tweet's own JSON holds whole: what it quotes."""
-    scrubber = formats.Scrubber(lambda _: "held", lambda *_: False)
+    scrubber = formats.Scrubber(lambda _: "held", lambda *_: None)
     for value in item.values():
         scrubber.document(value)
     return scrubber.removed

@@ -22,6 +22,7 @@ WORDS = {
     "protected": "made private by {their} author{s}",
     "suspended": "of {a}suspended author{s}",
     "scrub_geo": "without {their} location now",
+    "withheld": "withheld where {they} {were} written",
 }
 
 
@@ -46,7 +47,8 @@ class Pending:
 
 def _said(reason: str, number: int) -> str:
     one = number == 1
-    words = WORDS.get(reason, "deleted").format(their="its" if one else "their", s="" if one else "s", a="a " if one else "")
+    named = ("its", "it", "was", "", "a ") if one else ("their", "they", "were", "s", "")
+    words = WORDS.get(reason, "deleted").format(**dict(zip(("their", "they", "were", "s", "a"), named, strict=True)))
     return f"{number:,} tweet{'' if one else 's'} {words}"
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import psycopg2
+import pyarrow as pa
 import sqlalchemy as sa
 from psycopg2 import sql
 
-from pipeline import database, exclusion, redaction, tombstones
+from pipeline import database, embedded, exclusion, redaction, tombstones
 from pipeline.purge.pending import Day, Pending
 from pipeline.settings import Settings
 from pipeline.tombstones import Tombstones
@@ -18,6 +19,9 @@ from pipeline.tombstones import Tombstones
 #: Tables that may hold a tweet's id or text, and the one that remembers samples of their columns for the planner.
 HOLDING = ("tweets", "tweet_matches", "billed_posts", "task_runs")
 STATISTICS = "pg_statistic"
+#: Rows looked at together.
+BATCH: Final = 20_000
+_TOLD: Final = ("author_key", "place_country")
 
 
 @dataclass
@@ -44,6 +48,11 @@ class Found:
         return bool(self.tweets or self.matches or self.billed or self.errors)
 
 
+def there(settings: Settings) -> bool:
+    """Whether there is a database to look into: who has imported files and nothing else has none, and needs none."""
+    return settings.database_url is not None or embedded.exists(settings)
+
+
 def find(settings: Settings, stones: Tombstones) -> Found:
     """Look through the ids of all tables.
 
@@ -51,33 +60,49 @@ def find(settings: Settings, stones: Tombstones) -> Found:
         DatabaseUnavailable: see pipeline.database.transaction.
     """
     found = Found()
-    if not stones:
+    if not stones or not there(settings):
         return found
     with database.transaction(settings, snapshot=True) as connection:
-        for row in _stream(connection, "select area, day, tweet_id, version_id, author_key from tweets"):
-            tweet_id, version_id, author_key = row[2:]
-            why = stones.reason(tweet_id) or (stones.reason(version_id) if version_id != tweet_id else None)
-            if why is None and stones.scrubbed_key(author_key, tweet_id):
-                why = tombstones.SCRUBBED
-            if why is not None:
-                found.tweets.setdefault((row[0], row[1]), []).append(tweet_id)
-                found.versions |= {tweet_id: why, version_id: why}
-                found.days.add((row[0], row[1]), {stones.name(tweet_id): why})
+        for table in _batches(connection, "select area, day, tweet_id, version_id, author_key, place_country from tweets", _TWEETS):
+            gone = table.filter(pa.array(stones.rows(table)))
+            for row, why in zip(gone.to_pylist(), stones.why(gone), strict=True):
+                area, day, tweet_id = row["area"], row["day"], row["tweet_id"]
+                found.tweets.setdefault((area, day), []).append(tweet_id)
+                found.versions |= {tweet_id: why, row["version_id"]: why}
+                found.days.add((area, day), {stones.name(tweet_id): why})
         areas = {row.study: row.area for row in connection.execute(sa.text("select study, area from studies order by first_seen"))}
-        for study, day, tweet_id in _stream(connection, "select study, day, tweet_id from tweet_matches"):
-            if stones.gone(tweet_id):
+        for table in _batches(connection, "select study, day, tweet_id from tweet_matches", _MATCHES):
+            for study, day, tweet_id in zip(*table.filter(pa.array(stones.rows(table))).to_pydict().values(), strict=True):
                 found.matches.setdefault((study, day), []).append(tweet_id)
                 if study in areas:
                     found.days.add((areas[study], day), {})
-        found.billed = [post for (post,) in _stream(connection, "select post_id from billed_posts") if stones.gone(post)]
+        for table in _batches(connection, "select post_id as tweet_id from billed_posts", _BILLED):
+            found.billed += table.filter(pa.array(stones.rows(table))).column("tweet_id").to_pylist()
         for run_id, error in _stream(connection, "select run_id, error from task_runs where error ~ '[0-9]{10}'"):
             if (said := redaction.words(error, stones)) != error:
                 found.errors[run_id] = str(said)
     return found
 
 
+#: What is asked of each table: ids, and what tells where and by whom.
+_DAY: Final = pa.field("day", pa.date32())
+_ID: Final = pa.field("tweet_id", pa.int64())
+_TWEETS: Final = pa.schema(
+    [pa.field("area", pa.string()), _DAY, _ID, pa.field("version_id", pa.int64()), *(pa.field(name, pa.string()) for name in _TOLD)]
+)
+_MATCHES: Final = pa.schema([pa.field("study", pa.string()), _DAY, _ID])
+_BILLED: Final = pa.schema([_ID])
+
+
+def _batches(connection: sa.Connection, statement: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of a query, BATCH at a time."""
+    for rows in connection.execution_options(yield_per=BATCH).execute(sa.text(statement)).partitions():
+        columns = zip(*rows, strict=True)
+        yield pa.Table.from_arrays([pa.array(values, entry.type) for values, entry in zip(columns, schema, strict=True)], schema=schema)
+
+
 def _stream(connection: sa.Connection, statement: str) -> Iterable[Any]:
-    return connection.execution_options(yield_per=20_000).execute(sa.text(statement))
+    return connection.execution_options(yield_per=BATCH).execute(sa.text(statement))
 
 
 def copy_tombstones(settings: Settings) -> None:
@@ -85,7 +110,7 @@ def copy_tombstones(settings: Settings) -> None:
     rows: dict[str, dict[str, Any]] = {}
     for line in tombstones.lines(settings):
         key = line.get("tweet") or line["author"]
-        # an author may stand there twice, the second time with a later moment
+        # an author may stand there twice, the second time with a later moment, or as withheld (of which the table tells no countries)
         if key not in rows or rows[key].get("until", 0) < line.get("until", 0):
             rows[key] = line
     if not rows:

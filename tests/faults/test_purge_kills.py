@@ -47,6 +47,18 @@ EXPIRE = (
     "from datetime import UTC, datetime; from pipeline import retention, settings;"
     "retention.run(settings.read(), now=datetime(2026, 12, 20, tzinfo=UTC))"
 )
+#: Where what an archive asks to delete is cut short, from the end of its import on.
+APPLIED = (
+    "import.published",
+    "purge.pending",
+    "purge.page",
+    "purge.extract",
+    "purge.rows",
+    "purge.restated",
+    "purge.wiped",
+    "purge.applied",
+)
+IMPORT = "from pipeline.cli import main; raise SystemExit(main(['import', '{path}']))"
 PURGE = "from pipeline.cli import main; raise SystemExit(main(['purge', '--ids', '{ids}']))"
 GONE = (0, 3, 6)
 
@@ -54,7 +66,7 @@ GONE = (0, 3, 6)
 def test_every_point_of_a_purge_is_killed_at() -> None:
     """A fault point that no test kills at protects nothing."""
     found = points_in_the_code()
-    assert {name for name in found if name.startswith("purge.")} == {name for name, _ in KILLS}
+    assert {name for name in found if name.startswith("purge.")} == {name for name, _ in KILLS} | {*APPLIED} - {"import.published"}
     assert {name for name in found if name.startswith("retention.")} == set(RETENTION)
 
 
@@ -104,6 +116,26 @@ def test_killed_and_purged_again(installation: Settings, point: str, count: int,
     assert needles_found(haystack(installation), ids, texts) == []
     again = purge.run(installation, purge.Asked(), source="an earlier purge")
     assert (again.tweets, again.days, again.restated) == (0, {}, {})
+
+
+@pytest.mark.parametrize("point", APPLIED)
+def test_deletions_of_an_archive_are_applied_by_the_next(installation: Settings, point: str, tmp_path: Path, database_url: str) -> None:
+    """Whoever comes next ends it, with the same numbers and reasons; the file need not be there any more."""
+    ids = [number_of(n) for n in GONE] + [number_of(n, NEXT) for n in GONE]
+    path = tmp_path / "notices.jsonl"
+    path.write_bytes(lines(*({"delete": {"status": {"id": number, "id_str": str(number)}}} for number in ids)))
+    kill(installation, database_url, IMPORT.format(path=path), f"{point}:1")
+    path.unlink()
+    assert purge.to_apply(installation)
+    purge.apply_archives(installation)
+    assert numbers(installation, DAY) == (7, 3, 7, 3)
+    assert numbers(installation, NEXT) == (7, 3, 14, 6)
+    said = "6 tweets deleted by their authors; earlier counts restated: "
+    assert history(installation) == [(DAY, f"{said}5 of 10 became 3 of 7"), (NEXT, f"{said}10 of 20 became 6 of 14")]
+    assert wrong_rows(installation) == {}
+    texts = [words(n, n % 2 == 0) for n in GONE] + [words(n + 1000, n % 2 == 0) for n in GONE]
+    assert needles_found(haystack(installation), ids, texts) == []
+    assert not purge.to_apply(installation)
 
 
 @pytest.mark.parametrize("point", RETENTION)

@@ -1,0 +1,385 @@
+"""What archives ask to delete is done, whichever file came first: in extracts, pages, tables and numbers; and known for good."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import strategies as st
+
+from pipeline import clean, deletion_index, extract, importing, purge, storage, tombstones
+from pipeline.import_report import ImportReport
+from pipeline.settings import Settings
+from pipeline.sources import archive
+from tests.fetched import put_pages
+from tests.posts import lines, make_page, make_place, make_post, make_tweet
+from tests.searching import haystack, needles_found
+from tests.test_purge import DAY, NEXT, at, bring, history, number_of, numbers, post, snapshot, tweets, words, wrong_rows
+
+Make = Callable[..., Settings]
+
+
+def delete(number: int) -> dict[str, Any]:
+    """The notice of a v1.1 stream."""
+    return {"delete": {"status": {"id": number, "id_str": str(number), "user_id": 7, "user_id_str": "7"}, "timestamp_ms": "1793815200123"}}
+
+
+def scrub(author: int, last: int) -> dict[str, Any]:
+    """The author takes the location from all tweets up to the last."""
+    return {"scrub_geo": {"user_id": author, "user_id_str": str(author), "up_to_status_id": last, "up_to_status_id_str": str(last)}}
+
+
+def hide(kind: str, number: int, *countries: str) -> dict[str, Any]:
+    """A tweet (status_withheld) or an author (user_withheld) hidden in some countries."""
+    return {kind: {"id": number, "withheld_in_countries": list(countries), "timestamp_ms": "1793815200123"}}
+
+
+def give(settings: Settings, name: str, *documents: Any) -> Path:
+    """A file of one document a line."""
+    path = settings.data.parent / name
+    path.write_bytes(lines(*documents))
+    return path
+
+
+def take(settings: Settings, name: str, *documents: Any) -> ImportReport:
+    """Import such a file, and do what follows; its account adds up."""
+    report = importing.run(settings, [give(settings, name, *documents)])
+    assert report.accounted
+    purge.apply_archives(settings)
+    return report
+
+
+def ids_held(settings: Settings) -> set[int]:
+    """Ids of all records of all extracts."""
+    folders = [archive.folder(settings, digest) for digest in archive.held(settings)]
+    return {number for folder in folders for number in pq.read_table(folder / "records.parquet")["tweet_id"].to_pylist()}
+
+
+def deleted(settings: Settings) -> dict[str, int]:
+    """File → how many of its records are counted as deleted."""
+    manifests = [archive.manifest(settings, digest) for digest in archive.held(settings)]
+    return {content["name"]: content["deleted"] for content in manifests}
+
+
+@pytest.fixture
+def settings(make_settings: Make) -> Settings:
+    """The sample configuration, without a database: none is needed, and none is made."""
+    return make_settings(database=False)
+
+
+# what is asked for, and what goes ------------------------------------------------------------------------------------------
+
+
+def test_the_deletion_first(settings: Settings) -> None:
+    """The tweet is not stored, and counted as deleted of its own file."""
+    take(settings, "a", delete(number_of(0)))
+    (report,) = take(settings, "b", *tweets(DAY, range(3))).files
+    assert (report.stored, report.deleted) == (2, 1)
+    assert report.of_area("mexico-city")["deleted"] == 1
+    assert ids_held(settings) == {number_of(1), number_of(2)}
+
+
+def test_the_tweet_first(settings: Settings) -> None:
+    """It is taken out again; no database comes into being for that."""
+    take(settings, "b", *tweets(DAY, range(3)))
+    take(settings, "a", delete(number_of(0)))
+    assert ids_held(settings) == {number_of(1), number_of(2)}
+    assert deleted(settings) == {"a": 0, "b": 1}
+    assert not list((settings.data / "postgres").glob("data*"))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_both_in_one_file(settings: Settings, first: bool) -> None:
+    """In either order."""
+    documents = [*tweets(DAY, range(3)), delete(number_of(0))]
+    (report,) = take(settings, "a", *(reversed(documents) if first else documents)).files
+    assert (report.stored, report.deleted, report.notices) == (2, 1, {"delete": 1})
+    assert ids_held(settings) == {number_of(1), number_of(2)}
+
+
+def test_the_same_deletion_twice(settings: Settings) -> None:
+    """Nothing to do: not one file of an extract is written."""
+    take(settings, "a", *tweets(DAY, range(3)), delete(number_of(0)))
+    before = {path: stamp for path, stamp in snapshot(settings).items() if "archives" in path and "tombstones" not in path}
+    take(settings, "b", delete(number_of(0)), "")
+    after = snapshot(settings)
+    assert {path: after[path] for path in before} == before
+
+
+def test_nothing_new_is_a_look_into_a_folder(settings: Settings) -> None:
+    """The second application finds nothing to do, and writes nothing."""
+    take(settings, "a", *tweets(DAY, range(3)), delete(number_of(0)))
+    before = snapshot(settings)
+    assert not purge.to_apply(settings)
+    assert purge.apply_archives(settings) is None
+    assert snapshot(settings) == before
+
+
+def test_where_nothing_is_asked_for_no_key_is_made(make_settings: Make) -> None:
+    """Nor anything else that only deletions need."""
+    settings = make_settings(database=False).model_copy(update={"author_key": None})
+    take(settings, "a", *tweets(DAY, range(3)))
+    assert not tombstones.load(settings)
+    assert not (settings.data / "author.key").exists()
+
+
+def test_no_id_of_what_is_deleted_stands_in_a_file(settings: Settings) -> None:
+    """Neither beside the extract nor in the index: short keyed names alone."""
+    gone = [number_of(n) for n in range(50)]
+    take(settings, "a", *map(delete, gone), scrub(502, number_of(60)), hide("status_withheld", number_of(70), "DE"))
+    everything = [(str(path), path.read_bytes()) for path in settings.data.rglob("*") if path.is_file()]
+    assert needles_found(everything, [*gone, number_of(60), number_of(70)], []) == []
+    assert any(len(content) >= 8 * len(gone) for name, content in everything if name.endswith(".u64"))
+
+
+def test_another_key_is_refused(settings: Settings, make_settings: Make) -> None:
+    """Under it nothing that archives asked for would be known again."""
+    take(settings, "a", delete(number_of(0)))
+    other = make_settings(database=False, GEOBETA_AUTHOR_KEY="another key for tests only")
+    (failure,) = importing.run(other, [give(other, "b", *tweets(DAY, range(3)))]).failures
+    assert "deleted tweets would be stored again" in failure.what
+    assert ids_held(other) == set()
+
+
+# everything that notices say -----------------------------------------------------------------------------------------------
+
+MEXICAN = make_tweet(at=at(1), sequence=1)
+NAMELESS = make_tweet(at=at(2), sequence=2, place={**make_tweet()["place"], "country_code": "", "country": "Mexico"})
+PLACELESS = make_tweet(at=at(3), sequence=3, place=None)
+ASKED: list[tuple[str, dict[str, Any], set[int]]] = [
+    ("its country", hide("user_withheld", 7, "DE", "MX"), {1, 2, 3}),
+    ("another country", hide("user_withheld", 7, "DE"), {2, 3}),
+    ("everywhere", hide("user_withheld", 7, "XX"), {1, 2, 3}),
+    ("another author", hide("user_withheld", 8, "MX"), set()),
+    ("no country", hide("user_withheld", 7), set()),
+    ("one tweet", hide("status_withheld", number_of(1), "MX"), {1}),
+    ("one tweet elsewhere", hide("status_withheld", number_of(1), "DE"), set()),
+    ("one tweet of no known country", hide("status_withheld", number_of(3), "DE"), {3}),
+    ("one tweet everywhere", hide("status_withheld", number_of(1), "XY"), {1}),
+    ("locations", scrub(7, number_of(2)), {1, 2}),
+    ("locations of another", scrub(8, number_of(2)), set()),
+    ("an account suspended", {"user_suspend": {"id": 7, "timestamp_ms": str(int(at(2).timestamp()) * 1000)}}, {1, 2}),
+    ("an account deleted", {"data": {"user_delete": {"user": {"id": "7"}, "event_at": f"{at(1):%Y-%m-%dT%H:%M:%S}.000Z"}}}, {1}),
+    ("an account back again", {"data": {"user_undelete": {"user": {"id": "7"}, "event_at": "2026-11-06T00:00:00.000Z"}}}, set()),
+    (
+        "v2 delete",
+        {"data": {"delete": {"tweet": {"id": str(number_of(1)), "author_id": "7"}, "event_at": "2026-11-06T00:00:00.000Z"}}},
+        {1},
+    ),
+    ("v2 delete, bare", {"delete": {"tweet": {"id": str(number_of(1)), "author_id": "7"}}}, {1}),
+    ("v2 drop", {"data": {"drop": {"tweet": {"id": str(number_of(1)), "author_id": "7"}}}}, {1}),
+    ("v2 withheld", {"data": {"withheld": {"tweet": {"id": str(number_of(1))}, "withheld_in_countries": ["MX"]}}}, {1}),
+    ("v2 edit", {"data": {"tweet_edit": {"tweet": {"id": str(number_of(1))}, "initial_tweet_id": str(number_of(1))}}}, set()),
+    ("v2 locations", {"data": {"scrub_geo": {"user": {"id": "7"}, "up_to_tweet_id": str(number_of(1))}}}, {1}),
+    ("compliance", {"id": str(number_of(1)), "action": "delete", "created_at": "2026-11-06T00:00:00.000Z", "reason": "bounced"}, {1}),
+    ("a spoiled notice", {"delete": {"status": {"id": None}}}, set()),
+    ("a list", [delete(number_of(1)), delete(number_of(2))], {1, 2}),  # type: ignore[list-item]
+]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(("notice", "gone"), [case[1:] for case in ASKED], ids=[case[0] for case in ASKED])
+def test_what_a_notice_takes(settings: Settings, notice: dict[str, Any], gone: set[int], first: bool) -> None:
+    """The same whether it comes before or after the tweets; each is a notice and no reject."""
+    files: list[tuple[str, tuple[Any, ...]]] = [("notices", (notice,)), ("tweets", (MEXICAN, NAMELESS, PLACELESS))]
+    reports = [take(settings, name, *documents).files[0] for name, documents in (files if first else reversed(files))]
+    assert ids_held(settings) == {number_of(n) for n in (1, 2, 3) if n not in gone}
+    assert [report.rejects for report in reports] == [{}, {}]
+
+
+def test_a_number_alone_asks_for_nothing(settings: Settings) -> None:
+    """In an archive it is a line that is no tweet; purge --ids is for lists of ids."""
+    take(settings, "a", str(number_of(0)), *tweets(DAY, range(2)))
+    assert ids_held(settings) == {number_of(0), number_of(1)}
+
+
+def test_all_versions_of_an_edited_tweet_go(settings: Settings) -> None:
+    """Though the notice names one, and another file holds another."""
+    versions = [str(number_of(0)), str(number_of(1))]
+    take(settings, "first", make_page(post(0, edit_history_tweet_ids=versions[:1])))
+    take(settings, "notice", delete(number_of(1)))
+    assert ids_held(settings) == {number_of(0)}
+    take(settings, "second", make_page(post(1, edit_history_tweet_ids=versions)))
+    assert ids_held(settings) == set()
+
+
+# orders --------------------------------------------------------------------------------------------------------------------
+
+EDITED = [str(number_of(20)), str(number_of(21))]
+FILES: dict[str, tuple[Any, ...]] = {
+    "tweets": (*tweets(DAY, range(6)), *tweets(NEXT, [0])),
+    "more": (*tweets(DAY, [3, 4, 7, 8]), make_tweet(at=at(9), sequence=9, text=f"Miren https://x.com/i/status/{number_of(4)} ya")),
+    "first": (make_page(post(20, edit_history_tweet_ids=EDITED[:1])), delete(number_of(7)), "no JSON"),
+    "second": (make_page(post(21, edit_history_tweet_ids=EDITED)), hide("user_withheld", 501, "MX")),
+    "notices": (delete(number_of(4)), delete(number_of(21)), delete(number_of(0, NEXT)), delete(17)),
+    "authors": (scrub(503, number_of(3)), *tweets(DAY, [13]), hide("status_withheld", number_of(5), "DE", "MX")),
+}
+LEFT = {number_of(n) for n in (0, 2, 8, 9, 13)}
+
+
+def outcome(settings: Settings) -> dict[str, str]:
+    """A digest of every file of every extract, by the name of the archive."""
+    found = {}
+    for digest in archive.held(settings):
+        name = archive.manifest(settings, digest)["name"]
+        for path in sorted(archive.folder(settings, digest).iterdir()):
+            found[f"{name} {path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return found
+
+
+def brought(make_settings: Make, folder: Path, order: tuple[str, ...], stops: tuple[bool, ...]) -> Settings:
+    """The files imported in that order, with what follows done after some of them, and at the end."""
+    settings = make_settings(database=False, GEOBETA_DATA=str(folder / "var"))
+    folder.mkdir()
+    for name, stop in zip(order, stops, strict=True):
+        importing.run(settings, [give(settings, name, *FILES[name])])
+        if stop:
+            purge.apply_archives(settings)
+    purge.apply_archives(settings)
+    return settings
+
+
+@pytest.mark.slow
+def test_any_order_makes_the_same_extracts(make_settings: Make, tmp_path: Path) -> None:
+    """To the byte, with their accounts and the days they hold; whether deletions are applied in between or not."""
+    expected = outcome(brought(make_settings, tmp_path / "0", tuple(FILES), (False,) * len(FILES)))
+    count = itertools.count(1)
+
+    @hypothesis.settings(max_examples=60)
+    @hypothesis.given(st.permutations(list(FILES)), st.tuples(*[st.booleans()] * len(FILES)))
+    def check(order: list[str], stops: tuple[bool, ...]) -> None:
+        settings = brought(make_settings, tmp_path / str(next(count)), tuple(order), stops)
+        assert ids_held(settings) == LEFT
+        assert outcome(settings) == expected
+        assert not purge.to_apply(settings)
+
+    check()
+
+
+@pytest.mark.slow
+def test_large_extracts_too(make_settings: Make, tmp_path: Path) -> None:
+    """Of several row groups of several pages: taking rows out leaves the bytes of an extract that never had them."""
+    documents = [make_tweet(at=at(n % 900), sequence=n, text=hashlib.sha512(b"%d" % n).hexdigest() * 6) for n in range(9000)]
+    notices = [delete(number) for n, number in ((n, int(entry["id"])) for n, entry in enumerate(documents)) if n % 7 == 0 or n < 3000]
+    found = []
+    for place, order in enumerate((True, False)):
+        settings = make_settings(settings="[import]\nbatch_rows = 4096\n", database=False, GEOBETA_DATA=str(tmp_path / f"{place}/var"))
+        (tmp_path / f"{place}").mkdir()
+        files: list[tuple[str, list[Any]]] = [("notices", notices), ("tweets", documents)]
+        for name, content in files if order else reversed(files):
+            take(settings, name, *content)
+        found.append(outcome(settings))
+    assert found[0] == found[1]
+
+
+# numbers -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_numbers_follow(make_settings: Make) -> None:
+    """Counts and posteriors are restated with the reason; the tweet stands nowhere, in no byte; the tables agree."""
+    settings = make_settings()
+    take(settings, "tweets", *tweets(DAY, range(10)), *tweets(NEXT, range(10)))
+    bring(settings)
+    assert numbers(settings, NEXT) == (10, 5, 20, 10)
+    gone = [number_of(0), number_of(1), number_of(2)]
+    importing.run(settings, [give(settings, "notices", *map(delete, gone))])
+    report = purge.apply_archives(settings)
+    assert report is not None
+    assert (report.tweets, report.extracts) == (3, 1)
+    assert numbers(settings, DAY) == (7, 3, 7, 3)
+    assert [said for _, said in history(settings)] == [
+        "3 tweets deleted by their authors; earlier counts restated: 5 of 10 became 3 of 7",
+        "3 tweets deleted by their authors; earlier counts restated: 10 of 20 became 8 of 17",
+    ]
+    assert wrong_rows(settings) == {}
+    # the notices' own file is the user's
+    assert needles_found(haystack(settings), gone, [words(n, n % 2 == 0) for n in (0, 1, 2)]) == []
+
+
+@pytest.mark.slow
+def test_pages_of_x_too(make_settings: Make) -> None:
+    """Pages lose what an archive asks to delete; what X gives again is not stored."""
+    settings = make_settings()
+    put_pages(settings, "mexico-city", DAY, make_page(*(post(n) for n in range(9, -1, -1)), places=[make_place()]))
+    bring(settings, [DAY])
+    assert numbers(settings, DAY) == (10, 5, 10, 5)
+    take(settings, "notices", delete(number_of(0)), scrub(501, number_of(5)), hide("user_withheld", 504, "MX"))
+    assert [len(page["data"]) for _, page in extract.pages(settings, "mexico-city", DAY)] == [6]
+    assert numbers(settings, DAY) == (6, 3, 6, 3)
+    assert wrong_rows(settings) == {}
+    ((_, said),) = history(settings)
+    assert said.startswith("2 tweets withheld where they were written, 1 tweet deleted by its author, 1 tweet without its location now; ")
+
+
+@pytest.mark.slow
+def test_a_night_before_the_application(make_settings: Make) -> None:
+    """Leaves the tweet out all the same: every stage knows what archives ask for."""
+    settings = make_settings()
+    importing.run(settings, [give(settings, "tweets", *tweets(DAY, range(10)))])
+    importing.run(settings, [give(settings, "notices", delete(number_of(0)))])
+    bring(settings, [DAY])
+    assert numbers(settings, DAY)[:2] == (9, 4)
+    purge.apply_archives(settings)
+    clean.run(settings, "mexico-city", DAY)
+    bring(settings, [DAY])
+    assert numbers(settings, DAY)[:2] == (9, 4)
+    assert wrong_rows(settings) == {}
+
+
+@pytest.mark.slow
+def test_a_day_that_is_all_gone(make_settings: Make) -> None:
+    """Was observed all the same: a day of no tweets, whichever file came first."""
+    settings = make_settings()
+    take(settings, "notices", delete(number_of(0)))
+    take(settings, "tweets", *tweets(DAY, [0]), *tweets(NEXT, [1, 2]))
+    bring(settings)
+    assert numbers(settings, DAY) == (0, 0, 0, 0)
+    assert numbers(settings, NEXT) == (2, 1, 2, 1)
+
+
+# many ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_many_archives_are_gathered(settings: Settings) -> None:
+    """Into a few files, which lose nothing of them: neither when an extract is made again, nor when one is taken away."""
+    for n in range(deletion_index.LOOSE + 3):
+        importing.run(settings, [give(settings, f"{n}", delete(number_of(n)), scrub(900 + n, number_of(n)))])
+    index = deletion_index.read(settings)
+    assert deletion_index.LOOSE <= len(index.gathered) < deletion_index.LOOSE + 3
+    storage.retire(archive.folder(settings, sorted(index.gathered)[0]))
+    purge.apply_archives(settings)
+    index = deletion_index.read(settings)
+    assert sum(index.runs.values()) == deletion_index.LOOSE + 3
+    assert len(index.runs) <= 3
+    stones = tombstones.load(settings)
+    assert all(stones.gone(number_of(n)) for n in range(deletion_index.LOOSE + 3))
+    assert len(stones.authors) == deletion_index.LOOSE + 3
+    take(settings, "tweets", *(make_tweet(at=at(n), sequence=n) for n in range(80)))
+    assert len(ids_held(settings)) == 80 - deletion_index.LOOSE - 3
+
+
+@pytest.mark.parametrize("foreign", ["notices", "tweets"])
+def test_an_extract_from_elsewhere(settings: Settings, make_settings: Make, tmp_path: Path, foreign: str) -> None:
+    """Put into the folder by hand, or read meanwhile by another process: what it asks for is done, and what is asked of it."""
+    files: dict[str, list[Any]] = {"notices": [delete(number_of(0))], "tweets": tweets(DAY, range(3))}
+    other = make_settings(database=False, GEOBETA_DATA=str(tmp_path / "other"))
+    (report,) = importing.run(other, [give(other, foreign, *files.pop(foreign))]).files
+    for name, documents in files.items():
+        take(settings, name, *documents)
+    archive.folder(other, report.digest).rename(archive.folder(settings, report.digest))
+    assert purge.to_apply(settings)
+    purge.apply_archives(settings)
+    assert ids_held(settings) == {number_of(1), number_of(2)}
+
+
+def test_a_post_without_its_place(settings: Settings) -> None:
+    """Of a page that lacks its place the country is not known: on the safe side it goes."""
+    take(settings, "page", make_page(make_post(), places=[]), hide("user_withheld", 7, "DE"))
+    assert ids_held(settings) == set()
