@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-
-from pipeline.geo import INSIDE
-
-#: What geo.evidence says, as numbers.
-KINDS: Final = (*INSIDE, "outside", "nowhere")
 
 
 class Rows:
@@ -27,11 +22,8 @@ class Rows:
     def __len__(self) -> int:
         return self._length
 
-    def add(self, table: pa.Table, kinds: NDArray[np.object_], origin: str) -> None:
-        """Take the records of a table of schema.RECORDS."""
-        codes = np.zeros(table.num_rows, np.int8)
-        for code, kind in enumerate(KINDS):
-            codes[kinds == kind] = code
+    def add(self, table: pa.Table, kinds: NDArray[np.int8], origin: str) -> None:
+        """Take the records of a table of schema.RECORDS; `kinds` as geo.evidence_codes gives them."""
         self._pieces.append(
             (
                 table.column("tweet_id").to_numpy(),
@@ -40,7 +32,7 @@ class Rows:
                 table.column("place_west").is_valid().to_numpy(),
                 pc.utf8_length(table.column("text")).to_numpy(),
                 np.full(table.num_rows, self._origins.setdefault(origin, len(self._origins)), np.int32),
-                codes,
+                kinds,
             )
         )
         self._length += table.num_rows
@@ -70,7 +62,7 @@ class Rows:
 
     @property
     def kinds(self) -> NDArray[np.int8]:
-        """Index in KINDS."""
+        """Index in geo.KINDS."""
         return self._whole()[6]
 
     def origins(self, rows: NDArray[np.int64]) -> list[str]:

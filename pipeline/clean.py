@@ -20,10 +20,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import days, extract, faults, formats, raw, storage, text, tombstones
-from pipeline.choosing import KINDS, Rows
+from pipeline.choosing import Rows
 from pipeline.days import Window
 from pipeline.errors import AlreadyRunning, MissingData, expired
 from pipeline.formats import Notice, Record
+from pipeline.geo import KINDS
 from pipeline.inputs import Inputs, Sources
 from pipeline.keys import author_key, hashed
 from pipeline.progress import Progress, silent
@@ -256,7 +257,7 @@ class _Day:
             self._discard("deleted", [None] * int(gone.sum()), origin)
             table = table.filter(pa.array(~gone))
         kinds = archive.evidence_of(table, self.area)
-        wanted = np.isin(kinds.astype(str), self.area.evidence)
+        wanted = self._wanted(kinds)
         self._rows.add(table, kinds, origin)
         table = table.filter(pa.array(wanted))
         if not keeps_raw(self.settings, self.area):
@@ -286,7 +287,7 @@ class _Day:
         self._discard_rows("duplicate", order[surplus & ~older])
         best = order[~surplus]
         kinds = rows.kinds[best]
-        wanted = np.isin(kinds, [KINDS.index(kind) for kind in self.area.evidence])
+        wanted = self._wanted(kinds)
         outside, nowhere = kinds == KINDS.index("outside"), kinds == KINDS.index("nowhere")
         self._discard_rows("outside", best[outside])
         self._discard_rows("nowhere", best[nowhere])
@@ -294,6 +295,9 @@ class _Day:
         kept = pa.concat_tables(self._kept) if self._kept else RECORDS.empty_table()
         places = np.searchsorted(np.concatenate([np.empty(0, np.int64), *self._kept_rows]), best[wanted])
         return self._finished(kept.take(pa.array(places)), np.array(KINDS, dtype=np.object_)[kinds[wanted]])
+
+    def _wanted(self, kinds: NDArray[np.int8]) -> NDArray[np.bool_]:
+        return np.array([kind in self.area.evidence for kind in KINDS])[kinds]
 
     def _discard_rows(self, reason: str, rows: NDArray[np.int64]) -> None:
         if not len(rows):

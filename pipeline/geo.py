@@ -12,10 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.boxes import BoundingBox, Flags, Floats, centres, parse_box, surface_km2
 
-__all__ = ["INSIDE", "BoundingBox", "evidence", "parse_box"]
+__all__ = ["INSIDE", "KINDS", "BoundingBox", "evidence", "evidence_codes", "parse_box"]
 
 #: The kinds of evidence that count a tweet as inside, strongest first.
 INSIDE: Final = ("point", "place_within", "place_centroid")
+#: All that `evidence` says.
+KINDS: Final = (*INSIDE, "outside", "nowhere")
+_POINT, _WITHIN, _CENTROID, _OUTSIDE, _NOWHERE = np.arange(len(KINDS), dtype=np.int8)
 
 
 def evidence(
@@ -43,25 +46,40 @@ def evidence(
         "place_centroid" (no point; the place's centre is inside and its surface small enough), "outside", or
         "nowhere" (neither a whole point nor a whole place).
     """
+    codes = evidence_codes(longitude, latitude, place_west, place_south, place_east, place_north, box=box, largest_place=largest_place)
+    kinds: NDArray[np.object_] = np.array(KINDS, dtype=object)[codes]
+    return kinds
+
+
+def evidence_codes(
+    longitude: ArrayLike,
+    latitude: ArrayLike,
+    place_west: ArrayLike,
+    place_south: ArrayLike,
+    place_east: ArrayLike,
+    place_north: ArrayLike,
+    *,
+    box: BoundingBox,
+    largest_place: float = 4.0,
+) -> NDArray[np.int8]:
+    """`evidence` as indices in KINDS: a tenth of the time, for who asks about millions."""
     lon, lat, west, given_south, east, given_north = (
         np.asarray(values, dtype=np.float64) for values in (longitude, latitude, place_west, place_south, place_east, place_north)
     )
     has_point = np.isfinite(lon) & np.isfinite(lat)
     has_place = np.isfinite(west) & np.isfinite(given_south) & np.isfinite(east) & np.isfinite(given_north)
+    kinds = np.where(has_point | has_place, _OUTSIDE, _NOWHERE)
+    points = np.flatnonzero(has_point & (lat >= box.south) & (lat <= box.north))
+    kinds[points[box.contains(lon[points], lat[points])]] = _POINT
     south, north = np.minimum(given_south, given_north), np.maximum(given_south, given_north)
-    with np.errstate(invalid="ignore"):
-        in_point = box.contains(lon, lat)
-        in_whole = has_place & _within(box, west, south, east, north)
-        in_centre = has_place & ~in_whole & box.contains(*centres(west, south, east, north))
-    # surfaces are asked for few rows only: sines cost more than all the comparisons
-    rows = np.flatnonzero(in_centre)
-    surfaces = surface_km2(west[rows], south[rows], east[rows], north[rows])
-    kinds = np.full(lon.shape, "nowhere", dtype=object)
-    kinds[has_place] = "outside"
-    kinds[rows[surfaces <= largest_place * box.surface_km2]] = "place_centroid"
-    kinds[in_whole] = "place_within"
-    kinds[has_point] = "outside"
-    kinds[has_point & in_point] = "point"
+    # neither the whole nor the centre of any other place can be inside: few rows are left to be looked at closely
+    rows = np.flatnonzero(has_place & ~has_point & (south <= box.north) & (north >= box.south))
+    west, south, east, north = west[rows], south[rows], east[rows], north[rows]
+    whole = _within(box, west, south, east, north)
+    kinds[rows[whole]] = _WITHIN
+    centre = np.flatnonzero(~whole & box.contains(*centres(west, south, east, north)))
+    surfaces = surface_km2(west[centre], south[centre], east[centre], north[centre])
+    kinds[rows[centre[surfaces <= largest_place * box.surface_km2]]] = _CENTROID
     return kinds
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -55,38 +56,76 @@ def tweets(settings: Settings, area_name: str, day: date, *, force: bool = False
         LoadMismatch: the file, its manifest and the table do not agree.
         DatabaseUnavailable: see pipeline.database.transaction.
     """
-    stones = tombstones.load(settings)
-    folder, area = clean.partition(settings, area_name, day), settings.area(area_name)
-    manifest = read_json(folder / "manifest.json")
-    key = ("tweets", area_name, day)
-    scope: dict[str, str | date] = {"area": area_name, "day": day}
-    columns = [name for name in schema.TWEETS.names if name not in NOT_LOADED and (name != "raw" or settings.load.raw)]
-    new = _marker(clean.revision(settings, area_name, day), area, manifest)
-    stored = _batches(folder / "tweets.parquet", columns, manifest["rows"], progress)
-    content = [
-        Rows("tweets", scope, _labelled(stored, manifest["synthetic"]), key="tweet_id"),
-        Rows("discards", scope, _batch({"reason": pa.string(), "rows": pa.int64()}, *manifest["discards"].items())),
-        Rows("coverage", scope, _coverage(manifest), digested=False),
-        Rows("coverage_hours", scope, _batch(_HOUR, *map(_hour, manifest.get("hours", ()))), digested=False),
-    ]
+    return tweets_of_days(settings, area_name, [day], force=force, progress=progress)
+
+
+def tweets_of_days(settings: Settings, area_name: str, wanted: Iterable[date], *, force: bool = False, progress: Progress = silent) -> int:
+    """`tweets` of several days in one transaction: all of them, each with its marker, or none; give the number stored of all.
+
+    A month is loaded so in the time of its rows: what a transaction costs, it costs once.
+
+    Raises:
+        MissingData, SuspiciousExtract, AlreadyRunning, LoadMismatch, DatabaseUnavailable: as `tweets`, of any of the days.
+    """
+    stones, area = tombstones.load(settings), settings.area(area_name)
+    partitions = [_Tweets.of(settings, area, day, progress) for day in sorted(set(wanted))]
     with database.transaction(settings) as connection:
-
-        def check(before: Marker | None) -> None:
-            held = connection.scalar(sa.text("select count(*) from tweets where area = :area and day = :day"), scope)
-            if not force:
-                _refuse_shrunken(held, manifest["rows"], before, new, what=f"tweets of {area_name} on {day}")
-
-        outcome = database.replace_partition(connection, key=key, new=new, content=content, check=check)
-        if outcome.loaded:
+        # in the order of days: so two that load some of the same days never wait in a circle
+        outcomes = [each.replace(connection, force=force) for each in partitions]
+        loaded = [each for each, outcome in zip(partitions, outcomes, strict=True) if outcome.loaded]
+        if loaded:
             _remember_area(connection, area)
-        if outcome.changed:
+        if changed := [each.day for each, outcome in zip(partitions, outcomes, strict=True) if outcome.changed]:
             # number and coverage of an area's tweets are judged there
             database.lock(connection, "report")
-            database.drop_markers(connection, "digest", "", day)
-        if outcome.loaded and (now := tombstones.load(settings)) != stones:
-            _refuse_deleted(connection, scope, now)
-    progress(1.0, f"{outcome.marker.rows:,} tweets of {area_name} on {day} {'loaded' if outcome.loaded else 'were there already'}")
-    return outcome.marker.rows
+            database.drop_markers(connection, "digest", "", min(changed))
+        if loaded and (now := tombstones.load(settings)) != stones:
+            for each in loaded:
+                _refuse_deleted(connection, each.scope, now)
+    rows = sum(outcome.marker.rows for outcome in outcomes)
+    when = str(partitions[0].day) if len(partitions) == 1 else f"{len(partitions)} days"
+    progress(1.0, f"{rows:,} tweets of {area_name} on {when} {'loaded' if loaded else 'were there already'}")
+    return rows
+
+
+@dataclass(frozen=True)
+class _Tweets:
+    """One area's cleaned day, ready to be loaded."""
+
+    area: Area
+    day: date
+    rows: int
+    new: Marker
+    content: list[Rows]
+
+    @classmethod
+    def of(cls, settings: Settings, area: Area, day: date, progress: Progress) -> _Tweets:
+        folder = clean.partition(settings, area.name, day)
+        manifest = read_json(folder / "manifest.json")
+        scope: dict[str, str | date] = {"area": area.name, "day": day}
+        columns = [name for name in schema.TWEETS.names if name not in NOT_LOADED and (name != "raw" or settings.load.raw)]
+        stored = _batches(folder / "tweets.parquet", columns, manifest["rows"], progress)
+        content = [
+            Rows("tweets", scope, _labelled(stored, manifest["synthetic"]), key="tweet_id"),
+            Rows("discards", scope, _batch({"reason": pa.string(), "rows": pa.int64()}, *manifest["discards"].items())),
+            Rows("coverage", scope, _coverage(manifest), digested=False),
+            Rows("coverage_hours", scope, _batch(_HOUR, *map(_hour, manifest.get("hours", ()))), digested=False),
+        ]
+        revision = folder.name.removeprefix("revision=")
+        return cls(area, day, manifest["rows"], _marker(revision, area, manifest), content)
+
+    @property
+    def scope(self) -> dict[str, str | date]:
+        return {"area": self.area.name, "day": self.day}
+
+    def replace(self, connection: sa.Connection, *, force: bool) -> database.Loaded:
+        def check(before: Marker | None) -> None:
+            held = connection.scalar(sa.text("select count(*) from tweets where area = :area and day = :day"), self.scope)
+            if not force:
+                _refuse_shrunken(held, self.rows, before, self.new, what=f"tweets of {self.area.name} on {self.day}")
+
+        key = ("tweets", self.area.name, self.day)
+        return database.replace_partition(connection, key=key, new=self.new, content=self.content, check=check)
 
 
 def counts(settings: Settings, study_name: str, day: date, *, force: bool = False, progress: Progress = silent) -> int:

@@ -12,7 +12,7 @@ from tasks.count import CountMatches
 from tasks.digest import SendDigest
 from tasks.extract import ArchivedDay, ExtractTweets
 from tasks.extract_counts import ExtractCounts
-from tasks.load import LoadCounts, LoadTweets
+from tasks.load import LoadCounts, LoadTweets, LoadTweetsRange
 from tasks.nightly import Nightly
 from tasks.posterior import UpdatePosterior
 from tasks.report import BuildReport
@@ -29,6 +29,7 @@ __all__ = [
     "ImportBundle",
     "LoadCounts",
     "LoadTweets",
+    "LoadTweetsRange",
     "Nightly",
     "SendDigest",
     "UpdatePosterior",

@@ -242,14 +242,14 @@ def test_markers_are_asked_for_in_one_query(settings: Settings) -> None:
 def test_days_are_whole_where_all_their_markers_are(settings: Settings) -> None:
     """A missing one, another revision, one too many: only the last does not matter. Names may hold any character."""
     whole = {("counts", "traffic"): "r1", ("tweets", "ünder-ways"): "r2"}
-    stored = {5: whole, 6: {**whole, ("counts", "traffic"): "other"}, 7: {("counts", "traffic"): "r1"}, 8: {**whole, ("counts", "later"): "r3"}}
+    later = {**whole, ("counts", "later"): "r3"}
+    stored = {5: whole, 6: {**whole, ("counts", "traffic"): "other"}, 7: {("counts", "traffic"): "r1"}, 8: later}
     with database.transaction(settings) as connection:
         for number, markers in stored.items():
             for (dataset, name), revision in markers.items():
                 database.write_marker(connection, (dataset, name, dt.date(2026, 11, number)), Marker(revision, 0))
     days = [dt.date(2026, 11, number) for number in range(5, 10)]
     assert database.days_marked(settings, dict.fromkeys(days, whole)) == {days[0], days[3]}
-    later = {**whole, ("counts", "later"): "r3"}
     assert database.days_marked(settings, {days[0]: whole, days[3]: whole, days[1]: later, days[4]: {}}) == {days[0], days[3], days[4]}
     assert database.days_marked(settings, {days[3]: later}) == {days[3]}
     assert database.days_marked(settings, {}) == set()

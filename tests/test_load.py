@@ -387,3 +387,25 @@ def test_a_table_of_batches_is_read_as_it_is_sent(settings: Settings, tmp_path: 
     sizes = [batch.num_rows for batch in load._batches(tmp_path / "many.parquet", ["number"], 40_000, lambda share, message: None)]
     assert sum(sizes) == 40_000
     assert max(sizes) <= load.BATCH
+
+
+def test_days_that_are_loaded_together_are_all_there_or_none(settings: Settings) -> None:
+    """One that cannot be loaded leaves all as they were; otherwise each has its rows and its marker, and a later run finds it done."""
+    wanted = [day(number) for number in (7, 5, 6)]
+    for number in (5, 6, 7):
+        write_tweets(settings, CITY, day(number), [make_tweet(tweet_id=number * 10 + extra) for extra in range(number - 4)])
+    broken = clean.partition(settings, CITY, day(7)) / "manifest.json"
+    whole = broken.read_text()
+    broken.write_text(whole.replace('"rows": 3', '"rows": 4'))
+    with pytest.raises(LoadMismatch, match="its manifest says 4"):
+        load.tweets_of_days(settings, CITY, wanted)
+    assert query(settings, "select count(*) from tweets") == query(settings, "select count(*) from partitions") == [(0,)]
+    broken.write_text(whole)
+    assert load.tweets_of_days(settings, CITY, wanted) == 6
+    assert query(settings, "select day, count(*) from tweets group by day order by day") == [(day(5), 1), (day(6), 2), (day(7), 3)]
+    assert query(settings, "select day, rows from partitions order by day") == [(day(5), 1), (day(6), 2), (day(7), 3)]
+    assert is_loaded(settings, "tweets", CITY)
+    before = query(settings, "select xmin::text from tweets")
+    assert load.tweets(settings, CITY, day(6)) == 2
+    assert load.tweets_of_days(settings, CITY, wanted) == 6
+    assert query(settings, "select xmin::text from tweets") == before

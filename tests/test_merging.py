@@ -110,7 +110,7 @@ def test_a_row_that_the_table_refuses_or_swallows_changes_nothing(settings: Sett
             "create function swallow() returns trigger language plpgsql as 'begin return null; end';"
             "create trigger swallow before insert on tweets for each row when (new.tweet_id = 9) execute function swallow()"
         )
-    with pytest.raises(LoadMismatch, match="2 rows were sent that differ .* and the database took 1"):
+    with pytest.raises(LoadMismatch, match=r"2 rows were sent that differ .* and the database took 1"):
         put(settings, tweets(_8={"text": "another"}, _9={}))
     with database.transaction(settings) as connection:
         found = connection.execute(sa.text("select tweets::text, ctid::text, xmin::text from tweets order by tweet_id"))

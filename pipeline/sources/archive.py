@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline import days, errors, geo, storage
+from pipeline import days, errors, geo, minutes, recall, storage
 from pipeline.days import Window
+from pipeline.recall import Recall
 from pipeline.settings import Area, Settings
 
 #: How extracts are counted by area and day; raise it when that changes.
@@ -35,7 +36,6 @@ ENOUGH_TO_TELL: Final = 20
 OF_A_SEARCH: Final = "archive of a search: what it did not ask for is missing"
 PARTLY_OF_A_SEARCH: Final = "partly an archive of a search: what it asked for is counted more fully than the rest"
 _NAME: Final = re.compile(r"[0-9a-f]{16}")
-_MINUTES: Final = 1440
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def folder(settings: Settings, digest: str) -> Path:
 def held(settings: Settings) -> tuple[str, ...]:
     """The digests of all extracts, sorted."""
     path = root(settings)
-    return _held(path, _stamp(path))
+    return tuple(_held(path, _stamp(path)))
 
 
 def manifest(settings: Settings, digest: str) -> dict[str, Any]:
@@ -151,9 +151,11 @@ def records(settings: Settings, digest: str, window: Window) -> Iterator[pa.Tabl
             statistics = file.metadata.row_group(group).column(column).statistics
             if statistics is not None and (statistics.max < window.start or statistics.min >= window.end):
                 continue
-            table = file.read_row_group(group)
+            # in threads it would take more of the processor's time, and a night has other work for them
+            table = file.read_row_group(group, use_threads=False)
             moments = table.column("created_at")
-            table = table.filter(pc.and_(pc.greater_equal(moments, start), pc.less(moments, end)))
+            if statistics is None or statistics.min < window.start or statistics.max >= window.end:
+                table = table.filter(pc.and_(pc.greater_equal(moments, start), pc.less(moments, end)))
             if table.num_rows:
                 yield table
 
@@ -175,11 +177,12 @@ def coverage(settings: Settings, area: Area, day: date) -> tuple[float | None, s
     alive = _alive(settings, area, window)
     if not alive.size:
         return 1.0, ""
-    stretches = [(first, length) for first, length in _silences(alive) if length >= LONGEST_SILENCE / timedelta(minutes=1)]
+    stretches = [(first, length) for first, length in minutes.silences(alive) if length >= LONGEST_SILENCE / timedelta(minutes=1)]
     if not stretches:
         return 1.0, ""
     missing = sum(length for _, length in stretches)
-    named = ", ".join(_clock(window, area, first) + "-" + _clock(window, area, first + length) for first, length in stretches[:3])
+    clock = partial(minutes.clock, window, area.zone)
+    named = ", ".join(f"{clock(first)}-{clock(first + length)}" for first, length in stretches[:3])
     further = f" and {len(stretches) - 3} more stretches" if len(stretches) > 3 else ""
     hours = f"{missing / 60:.1f} of {alive.size / 60:.0f} hours"
     return 1 - missing / alive.size, f"no archive has a line from {named}{further}: {hours} not observed"
@@ -196,10 +199,11 @@ def count_area(path: Path, area: Area, part: Window | None) -> AreaCounts:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=65536, columns=["tweet_id", "created_at", *POINT_COLUMNS]):
             kinds = evidence_of(batch, area)
-            outside += int(np.count_nonzero(kinds == "outside"))
-            nowhere += int(np.count_nonzero(kinds == "nowhere"))
-            chosen = np.isin(kinds.astype(str), area.evidence)
-            other += int(np.count_nonzero(~chosen & (kinds != "outside") & (kinds != "nowhere")))
+            numbers = dict(zip(geo.KINDS, np.bincount(kinds, minlength=len(geo.KINDS)).tolist(), strict=True))
+            outside += numbers["outside"]
+            nowhere += numbers["nowhere"]
+            other += sum(numbers[kind] for kind in geo.INSIDE if kind not in area.evidence)
+            chosen = np.array([kind in area.evidence for kind in geo.KINDS])[kinds]
             inside.append(batch.column("tweet_id").to_numpy(zero_copy_only=False)[chosen])
             instants = batch.column("created_at").cast(pa.int64()).to_numpy(zero_copy_only=False)[chosen]
             local.append(days.day_of(instants.astype("datetime64[us]"), area.zone))
@@ -211,10 +215,10 @@ def count_area(path: Path, area: Area, part: Window | None) -> AreaCounts:
     return AreaCounts(len(first), outside, nowhere, other, len(ids) - len(first), by_day)
 
 
-def evidence_of(batch: pa.RecordBatch | pa.Table, area: Area) -> NDArray[np.object_]:
-    """geo.evidence of every record, whether or not the area wants that kind."""
+def evidence_of(batch: pa.RecordBatch | pa.Table, area: Area) -> NDArray[np.int8]:
+    """geo.evidence_codes of every record, whether or not the area wants that kind."""
     columns = [_floats(batch.column(name)) for name in POINT_COLUMNS]
-    return geo.evidence(*columns, box=area.box, largest_place=area.largest_place)
+    return geo.evidence_codes(*columns, box=area.box, largest_place=area.largest_place)
 
 
 def area_counts(settings: Settings, digest: str, area: Area) -> AreaCounts:
@@ -277,8 +281,20 @@ class _Overview:
 
 @lru_cache(maxsize=65536)
 def _overview(path: Path) -> _Overview:
+    return _overview_of(path.name, _read_overview(path))
+
+
+#: Keys of a manifest that every night asks of every extract.
+_OVERVIEW: Final = ("code", "raw", "extent", "expired_before", "stored", "expired", "deleted", "searches", "minutes", "purged", "window")
+
+
+def _read_overview(path: Path) -> dict[str, Any]:
     content = storage.read_json(path / "manifest.json")
-    identity = f"{path.name}.{content['code']}{'.raw' if content['raw'] else ''}"
+    return {key: content[key] for key in _OVERVIEW if key in content}
+
+
+def _overview_of(digest: str, content: Mapping[str, Any]) -> _Overview:
+    identity = f"{digest}.{content['code']}{'.raw' if content['raw'] else ''}"
     extent = content.get("extent")
     extent = None if extent is None else tuple(extent)
     expired = datetime.fromisoformat(content["expired_before"]) if content.get("expired_before") else None
@@ -291,6 +307,7 @@ def _overview(path: Path) -> _Overview:
 def forget() -> None:
     """Drop what is remembered of extracts: one has been replaced (its file was read again by newer code)."""
     _overview.cache_clear()
+    _overviews.cache_clear()
     _held.cache_clear()
     _days_index.cache_clear()
     _minutes_index.cache_clear()
@@ -306,17 +323,36 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=16)
-def _held(path: Path, stamp: tuple[int, int]) -> tuple[str, ...]:
-    return tuple(sorted(entry.name for entry in path.iterdir() if _NAME.fullmatch(entry.name))) if stamp != (0, 0) else ()
+def _held(path: Path, stamp: tuple[int, int]) -> dict[str, recall.Stamp]:
+    """The extracts' stamps by their digests, sorted."""
+    return {name: seen for name, seen in recall.stamps(path).items() if _NAME.fullmatch(name)} if stamp != (0, 0) else {}
 
 
 @lru_cache(maxsize=64)
 def _days_index(path: Path, stamp: tuple[int, int], area: Area) -> Mapping[str, tuple[str, ...]]:
     index: dict[str, list[str]] = {}
-    for digest in _held(path, stamp):
-        for day in _area_counts(path / digest, area).days:
+    name = area_file(area)
+    known = _recall(path, Path(name).stem, name)
+    for digest, seen in _held(path, stamp).items():
+        for day in known.of(digest, seen, lambda name: list(_area_counts(path / name, area).days)):
             index.setdefault(day, []).append(digest)
+    known.keep()
     return {day: tuple(digests) for day, digests in index.items()}
+
+
+def _recall(path: Path, name: str, version: object) -> Recall:
+    """What earlier processes read of the extracts: not among them, whose number is their folder's stamp."""
+    return Recall(path.parent / "index" / f"{name}.msgpack", version)
+
+
+@lru_cache(maxsize=4)
+def _overviews(path: Path, stamp: tuple[int, int]) -> tuple[_Overview, ...]:
+    """Of all extracts."""
+    known = _recall(path, "manifests", _OVERVIEW)
+    extracts = _held(path, stamp).items()
+    found = tuple(_overview_of(digest, known.of(digest, seen, lambda name: _read_overview(path / name))) for digest, seen in extracts)
+    known.keep()
+    return found
 
 
 def _area_counts(path: Path, area: Area) -> AreaCounts:
@@ -331,55 +367,19 @@ def _area_counts(path: Path, area: Area) -> AreaCounts:
 @lru_cache(maxsize=64)
 def _minutes_index(path: Path, stamp: tuple[int, int], area: Area) -> Mapping[str, NDArray[np.bool_]]:
     """UTC day → which of its minutes any archive that may have heard the area has a line of."""
-    index: dict[str, NDArray[np.bool_]] = {}
-    for overview in (_overview(path / digest) for digest in _held(path, stamp)):
-        whole = days.whole(overview.window, area.zone)
-        for day, packed in overview.minutes.items() if overview.may_have_heard(area) else ():
-            bits = np.unpackbits(np.frombuffer(bytes.fromhex(packed), np.uint8)).astype(np.bool_)
-            if whole is not None:
-                # a day of which only a part was wanted is not held; what is known of it must fill no gap of another archive
-                bits &= _within(day, whole)
-            index[day] = index[day] | bits if day in index else bits
-    return index
-
-
-def _within(day: str, part: Window) -> NDArray[np.bool_]:
-    """Which minutes of a UTC day lie in a window."""
-    start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
-    first, last = ((moment - start) / timedelta(minutes=1) for moment in (part.start, part.end))
-    minutes = np.arange(_MINUTES)
-    return (minutes >= first) & (minutes < last)
+    packed = ((each.minutes, days.whole(each.window, area.zone)) for each in _overviews(path, stamp) if each.may_have_heard(area))
+    return minutes.joined(packed)
 
 
 def _alive(settings: Settings, area: Area, window: Window) -> NDArray[np.bool_]:
     """For every minute of the window, whether any held archive that may have heard the area has a line of it."""
     path = root(settings)
     index = _minutes_index(path, _stamp(path), area)
-    first, last = int(window.start.timestamp()) // 60, -(-int(window.end.timestamp()) // 60)
-    alive = np.zeros(max(last - first, 0), np.bool_)
-    for number in range(first // _MINUTES, last // _MINUTES + 1):
-        bits = index.get((date(1970, 1, 1) + timedelta(days=number)).isoformat())
-        if bits is not None:
-            begin, end = max(number * _MINUTES, first), min((number + 1) * _MINUTES, last)
-            alive[begin - first : end - first] = bits[begin - number * _MINUTES : end - number * _MINUTES]
-    return alive
-
-
-def _silences(alive: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """(first minute, length) of each stretch that is not alive."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~alive, [False]]).astype(np.int8)))
-    return [(int(first), int(last - first)) for first, last in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _clock(window: Window, area: Area, minute: int) -> str:
-    moment = min(window.start + timedelta(minutes=minute), window.end)
-    if moment == window.end:
-        return "24:00"
-    return moment.astimezone(area.zone).strftime("%H:%M")
+    return minutes.of_window(index, window)
 
 
 def _floats(column: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
     """A float column with NaN for null."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    values: NDArray[np.float64] = pc.fill_null(whole, float("nan")).to_numpy(zero_copy_only=False)
+    values: NDArray[np.float64] = whole.to_numpy(zero_copy_only=False)
     return values

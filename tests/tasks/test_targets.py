@@ -208,8 +208,10 @@ def test_a_marker_of_another_revision_is_no_result(make_settings: Callable[..., 
 
 
 @pytest.mark.slow
-def test_range_daily_asks_the_database_once_for_sixty_days(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
-    """bulk_complete is one query of the markers whatever the number of days, and finds the complete ones."""
+def test_range_daily_asks_the_database_no_more_for_sixty_days_than_for_one(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bulk_complete asks for one digest a day, then of all days that are unlike, in one query too, what they lack."""
     late = make_settings(studies=STUDIES.replace("2026-11-01", "2026-09-01"))
     point_at(late, monkeypatch)
     days = [dt.date(2026, 9, 1) + dt.timedelta(days=number) for number in range(60)]
@@ -231,7 +233,11 @@ def test_range_daily_asks_the_database_once_for_sixty_days(make_settings: Callab
     sa.event.listen(database.engine(late), "before_cursor_execute", lambda *given: statements.append(given[2]))
     assert tasks.Nightly.bulk_complete(days) == [whole]
     # beside it only the transaction's own limits are set
-    assert [statement.split()[1] for statement in statements] == ["set_config('TimeZone',", "dataset,"]
+    limits = "set_config('TimeZone',"
+    assert [statement.split()[1] for statement in statements] == [limits, "day,", limits, "dataset,"]
+    statements.clear()
+    assert tasks.Nightly.bulk_complete([whole]) == [whole]
+    assert [statement.split()[1] for statement in statements] == [limits, "day,"]
     assert tasks.Nightly(date=whole).complete()
     assert not tasks.Nightly(date=days[8]).complete()
 
@@ -243,3 +249,20 @@ def test_pages_come_after_all_digests_and_these_after_all_loading() -> None:
     telling = [tasks.SendDigest(date=day), tasks.BuildReport(date=day), tasks.Nightly(date=day)]
     assert [task.priority for task in telling] == sorted({task.priority for task in telling}, reverse=True)
     assert min(task.priority for task in loading) > telling[0].priority
+
+
+def test_a_range_that_is_loaded_leaves_nothing_to_its_days(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    """LoadTweetsRange is done when every day is; then each day's LoadTweets is, and a night goes on from there."""
+    settings = make_settings()
+    point_at(settings, monkeypatch)
+    days = [dt.date(2026, 11, number) for number in (5, 6, 7)]
+    for day in days:
+        write_tweets(settings, "mexico-city", day, [make_tweet()])
+    task = tasks.LoadTweetsRange(area="mexico-city", since=days[0], until=days[-1])
+    load.tweets(settings, "mexico-city", days[1])
+    assert not task.complete()
+    assert task.requires() == [tasks.CleanTweets(area="mexico-city", date=day) for day in days]
+    task.run()
+    assert task.complete()
+    assert all(tasks.LoadTweets(area="mexico-city", date=day).complete() for day in days)
+    assert not tasks.LoadTweetsRange(area="mexico-city", since=days[0], until=days[-1] + dt.timedelta(days=1)).complete()
