@@ -22,20 +22,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 
-from pipeline import documents, formats, importing, streams
+from pipeline import documents, formats, importing, streams, tombstones
 from pipeline.documents import Broken, Lines
 from pipeline.formats import Notice, Record
+from pipeline.schema import RECORDS
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from tests import made_up_lines, plain_reader, posts
 from tests.plain_reader import Reading
 
 FIELDS = [name for name in formats.table([]).schema.names if name != "raw"]
+#: What tells whether a record is gone.
+ASKED = ("tweet_id", "version_id", "author_id", "place_country")
+ASKED_OF = pa.schema([(name, RECORDS.field(name).type) for name in ASKED])
 FATES = {"blank": "blank", "document": "documents", "continued": "continued", "wrapper": "wrapper", "broken": "broken"}
 
 
@@ -89,6 +94,8 @@ def agree(settings: Settings, content: bytes) -> Reading:
     stored = pq.read_table(folder / "records.parquet").to_pylist()
     rejects = pq.read_table(folder / "rejects.parquet").to_pylist()
     minutes = archive.manifest(settings, report.digest)["minutes"]
+    # what is deleted by the file itself is test_archive_deletions.py's affair
+    stones = tombstones.of_extract(tombstones.keys(settings), folder)
     shutil.rmtree(folder)
     archive.forget()
 
@@ -97,10 +104,13 @@ def agree(settings: Settings, content: bytes) -> Reading:
     records = [found.value for found in plain.found if found.what == "record"]
     distinct = list({tuple(record.values()): record for record in records if located(record)}.values())
     assert (report.records, report.no_geo) == (len(plain.found), sum(not located(record) for record in records))
+    gone = stones.rows(pa.Table.from_pylist([{name: whole(record[name]) for name in ASKED} for record in distinct], schema=ASKED_OF))
+    assert report.deleted == gone.sum()
+    distinct = [record for record, is_gone in zip(distinct, gone, strict=True) if not is_gone]
     wanted = [{name: whole(record[name]) for name in FIELDS} for record in distinct]
     found = [{name: row[name] for name in FIELDS} for row in stored]
     assert (difference := first_difference(wanted, found)) == "", difference
-    assert (report.stored, report.duplicates) == (len(distinct), len(records) - report.no_geo - len(distinct))
+    assert (report.stored, report.duplicates) == (len(distinct), len(records) - report.no_geo - len(gone))
     notices = [found.value for found in plain.found if found.what == "notice"]
     assert report.notices == Counter(kind for kind, _ in notices)
     assert report.rejects == Counter(found.value for found in plain.found if found.what == "reject")
