@@ -106,7 +106,8 @@ def _next_tar(name: str, forward: _Headers, shared: Shared) -> bool:
         skipped = piece[: place - 257] if place >= 0 else piece
         if was_end and skipped.count(0) != len(skipped):
             was_end = False
-            shared.note(name, "trailing_bytes_tar", forward.tell() - len(piece), "something that is no tar follows the end of the tar")
+            begin = forward.tell() - len(piece) + len(skipped) - len(skipped.lstrip(b"\0"))
+            shared.note(name, "trailing_bytes_tar", begin, "something that is no tar follows the end of the tar")
         if place >= 0:
             forward.unread(piece[len(skipped) :])
             return True

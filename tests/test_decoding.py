@@ -18,24 +18,25 @@ from hypothesis import strategies as st
 
 from pipeline import decoding, documents, reading
 from pipeline.decoding import Declined
-from pipeline.geotagged import Extract
-from pipeline.tombstones import Tombstones
 from tests import posts
+from tests.extracts import empty_extract
 from tests.posts import NOON, changed, lines, make_flat, make_page, make_place, make_post, make_tweet, ring, snowflake
 
-NO_STONES = Tombstones(b"", {}, {})
 NO_GEO: dict[str, Any] = {"coordinates": None, "geo": None, "place": None}
 
 
-def extracted(content: bytes, *, decode: bool = True) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
-    """(records, rejects, counts) of a file; `decode` with the fast path, or without it."""
+def extracted(content: bytes, *, decode: bool = True) -> tuple[pa.Table, pa.Table, dict[str, Any], dict[str, bytes]]:
+    """(records, rejects, counts, what it asks to delete) of a file; `decode` with the fast path, or without it."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         if not decode:
             patch.setattr(decoding, "decoders", lambda extract: ())
-        with Extract(Path(folder), 16384, False, NO_STONES, lambda: b"key") as extract:
+        with empty_extract(Path(folder)) as extract:
             for _ in reading.read(io.BytesIO(content), extract):
                 pass
-        return pq.read_table(Path(folder, "records.parquet")), pq.read_table(Path(folder, "rejects.parquet")), extract.summary()
+        tables = [pq.read_table(Path(folder, f"{name}.parquet")) for name in ("records", "rejects")]
+        extract.deletions.write()
+        asked = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir()) if path.suffix != ".parquet"}
+        return tables[0], tables[1], extract.summary(), asked
 
 
 def agree(content: bytes) -> None:
@@ -55,7 +56,7 @@ def is_taken(line: bytes) -> bool:
         return True
 
     with tempfile.TemporaryDirectory() as folder:
-        return any(map(takes, decoding.decoders(Extract(Path(folder), 1, False, NO_STONES, lambda: b"key"))))
+        return any(map(takes, decoding.decoders(empty_extract(Path(folder)))))
 
 
 LATER = snowflake(NOON + timedelta(minutes=20))
@@ -183,7 +184,7 @@ def test_odd_lines_mean_what_they_always_meant(name: str) -> None:
 def test_nothing_is_kept_of_lines_that_are_declined(name: str) -> None:
     """A good line beside a bad one is read once, not twice."""
     good = written(COMMON[name])
-    _, _, counts = extracted(good + b"\n" + b'{"text": "bad"}\n' + good + b"\n")
+    _, _, counts, _ = extracted(good + b"\n" + b'{"text": "bad"}\n' + good + b"\n")
     assert counts["records"] == 3
     assert counts["lines"]["documents"] == 3
 
@@ -279,3 +280,19 @@ def test_what_nobody_decodes_is_not_offered_for_ever() -> None:
     content = lines(*rows, *(make_tweet(sequence=number) for number in range(50, 150)))
     agree(content)
     assert extracted(content)[2]["stored"] == 150
+
+
+CLOCKS = st.sampled_from(["00:00:00", "23:59:59", "24:00:00", "23:60:00", "7:00:00", "07:00:60", "٠٧:00:00", "0a:00:00", "07-00-00", ""])
+
+
+@pytest.mark.slow
+@given(
+    st.sampled_from(["Tue Mar 21 ", "Mon Mar 20 ", "Thu Dec 31 ", "Sun Feb 30 ", "2006-03-21T", "2099-12-31T", "2026-11-05 ", "20061105T"]),
+    CLOCKS,
+    st.sampled_from(
+        [" +0000 2006", " +0000 2099", " +0000 2100", " +0100 2026", " +0000  2026", ".000Z", ".999Z", "Z", "+02:00", ".000Z "]
+    ),
+)
+def test_times_are_what_formats_says(day: str, clock: str, rest: str) -> None:
+    """Read by day and clock, or as a whole: the first and the last moment there may be, and what is none."""
+    agree(lines(make_tweet(created_at=day + clock + rest), make_tweet(created_at=day + clock + rest, **NO_GEO)))

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from pipeline import decoding, reading
 from pipeline.days import Window
-from pipeline.geotagged import Extract
 from pipeline.minutes import Minutes
-from pipeline.tombstones import Tombstones
+from tests.extracts import empty_extract
 from tests.posts import NOON, lines, make_tweet
 
 NO_GEO: dict[str, Any] = {"coordinates": None, "geo": None, "place": None}
@@ -26,7 +25,7 @@ NO_GEO: dict[str, Any] = {"coordinates": None, "geo": None, "place": None}
 def extract(folder: Path, content: bytes, *, window: Window | None = None, batch_rows: int = 16384) -> dict[str, Any]:
     """The counts of a file's extract."""
     folder.mkdir(exist_ok=True)
-    with Extract(folder, batch_rows, False, Tombstones(b"", {}, {}), lambda: b"key", window=window) as making:
+    with empty_extract(folder, batch_rows=batch_rows, window=window) as making:
         for _ in reading.read(io.BytesIO(content), making):
             pass
     return making.summary()

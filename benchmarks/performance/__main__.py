@@ -18,6 +18,7 @@ from benchmarks.page import replaced
 from benchmarks.performance import archives, loading, many, nothing, venvs
 from benchmarks.performance.generate import ROOT
 from benchmarks.performance.goals import HEAD, Bench, Goal
+from pipeline.errors import PipelineError
 
 PAGE = ROOT / "docs" / "performance.md"
 #: By the name of its block on the page, in the page's order: which point of the goals it is of, and what measures it.
@@ -73,7 +74,7 @@ def measured(name: str, figures: Iterator[str | Goal]) -> tuple[list[str], list[
             else:
                 lines.append(found)
                 print(found, flush=True)
-    except RuntimeError as error:
+    except (RuntimeError, PipelineError) as error:
         said = " ".join(str(error).split())
         print(f"not measured: {said}", file=sys.stderr)
         lines.append(f"Not measured: {said[:300]}")

@@ -30,7 +30,9 @@ from pipeline import clean, database, embedded, load, settings, storage
 from pipeline.settings import Settings
 
 ROWS: Final = 1_000_000
-COPY, COPY_AGAIN, OURS, OURS_AGAIN = "server-side COPY", "server-side COPY, replacing", "geobeta", "geobeta, replacing"
+COPY, OURS = "server-side COPY into the empty table", "geobeta into the empty table"
+#: A day that is restated is mostly what it was; the worst is one of which nothing stays.
+COPY_AGAIN, OURS_AGAIN, OURS_OTHER = "delete and COPY", "geobeta, replacing the same rows", "geobeta, replacing rows that all differ"
 TO_SQL, DLT = "pandas.to_sql", "dlt from JSONL"
 #: Minutes each, so once.
 SLOW: Final = (TO_SQL, DLT)
@@ -57,7 +59,14 @@ class Table:
         self.wide = wide.add_column(0, "area", pa.repeat(AREA, rows)).add_column(1, "day", pa.repeat(pa.scalar(DAY), rows))
         self.csv = self.folder / "tweets.csv"
         pa_csv.write_csv(self.wide, self.csv, pa_csv.WriteOptions(include_header=False))
-        self.csv.chmod(0o644)
+        self.other = self.folder / "others.csv"
+        pa_csv.write_csv(
+            self.wide.set_column(self.wide.column_names.index("lang"), "lang", pa.repeat("xx", rows)),
+            self.other,
+            pa_csv.WriteOptions(include_header=False),
+        )
+        for file in (self.csv, self.other):
+            file.chmod(0o644)
         self.lines = self.folder / "tweets.jsonl"
         self.wide.to_pandas().to_json(self.lines, orient="records", lines=True, date_format="iso")
 
@@ -67,10 +76,10 @@ class Table:
             connection.execute(sa.text("truncate tweets, discards, coverage, partitions"))
         self.checkpoint()
 
-    def full(self) -> None:
-        """The same rows in it, as an earlier load left them; without the marker, so they are to be loaded again."""
+    def full(self, *, other: bool = False) -> None:
+        """The same rows in it, or others, as an earlier load left them; without the marker, so they are to be loaded again."""
         self.empty()
-        self.copy()
+        self.copy(self.other if other else self.csv)
         with database.transaction(self.settings) as connection:
             connection.exec_driver_sql("analyze tweets")
         self.checkpoint()
@@ -80,12 +89,12 @@ class Table:
         with database.transaction(self.settings) as connection:
             connection.exec_driver_sql("checkpoint")
 
-    def copy(self, *, again: bool = False) -> None:
+    def copy(self, file: Path | None = None, *, again: bool = False) -> None:
         """The fastest that the server can do."""
         with database.transaction(self.settings) as connection:
             if again:
                 connection.execute(sa.text("delete from tweets where area = :area and day = :day"), {"area": AREA, "day": DAY})
-            connection.exec_driver_sql(f"copy tweets ({', '.join(self.wide.column_names)}) from '{self.csv}' (format csv)")
+            connection.exec_driver_sql(f"copy tweets ({', '.join(self.wide.column_names)}) from '{file or self.csv}' (format csv)")
 
     def ours(self) -> None:
         """As the stage does it: with checks, digest, marker."""
@@ -129,6 +138,7 @@ def _measured(table: Table, bench: Bench) -> Iterator[str | Goal]:
         OURS: (table.empty, table.ours),
         COPY_AGAIN: (table.full, lambda: table.copy(again=True)),
         OURS_AGAIN: (table.full, table.ours),
+        OURS_OTHER: (lambda: table.full(other=True), table.ours),
         TO_SQL: (table.empty, table.to_sql),
     }
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
@@ -156,9 +166,12 @@ def _measured(table: Table, bench: Bench) -> Iterator[str | Goal]:
     yield "|---|--:|--:|--:|"
     for name in wall:
         yield f"| {name} | {wall[name]:.2f} | {wall[name] / wall[COPY]:.2f} | {cpu[name]:.2f} |"
-    yield Goal("a million tweets replaced in the database: wall time by a COPY's", 1.3, wall[OURS_AGAIN] / wall[COPY])
-    yield Goal("the same: pandas.to_sql's wall time by ours", 8, wall[TO_SQL] / wall[OURS_AGAIN], at_most=False)
-    yield Goal("the same: dlt's by ours", 10, wall[DLT] / wall[OURS_AGAIN] if DLT in wall else None, at_most=False)
+    what = "a million tweets replaced in the database"
+    swap = "a table in parts by area and day, of which a whole one is swapped: to delete the old rows takes a COPY's half again"
+    yield Goal(f"{what} by the same: wall time by a COPY's", 1.3, wall[OURS_AGAIN] / wall[COPY], takes=swap)
+    yield Goal(f"{what} by others: wall time by a COPY's", 1.3, wall[OURS_OTHER] / wall[COPY], takes=swap)
+    yield Goal(f"{what} by others: pandas.to_sql's wall time by ours", 8, wall[TO_SQL] / wall[OURS_OTHER], at_most=False)
+    yield Goal(f"{what} by others: dlt's by ours", 10, wall[DLT] / wall[OURS_OTHER] if DLT in wall else None, at_most=False)
 
 
 def _dlt(table: Table) -> tuple[float, float]:

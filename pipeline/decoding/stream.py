@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
+from operator import not_
 from typing import Final
 
 from pipeline.decoding._lines import Declined, Keep
@@ -28,14 +30,14 @@ class Stream:
             except Declined:
                 if not any(line.startswith(_DELETE) for line in lines):
                     raise
-        asked = [line for line in lines if line.startswith(_DELETE)]
         self._mixed = True
-        if len(asked) == len(lines):
+        are_deletes = [line.startswith(_DELETE) for line in lines]
+        if all(are_deletes):
             return self._deletes.read(lines)
-        if not asked:
+        if not any(are_deletes):
             return self._tweets.read(lines)
-        keep_deletes = self._deletes.read(asked)
-        keep_tweets = self._tweets.read([line for line in lines if not line.startswith(_DELETE)])
+        keep_deletes = self._deletes.read(list(compress(lines, are_deletes)))
+        keep_tweets = self._tweets.read(list(compress(lines, map(not_, are_deletes))))
 
         def keep() -> None:
             keep_deletes()

@@ -102,7 +102,8 @@ class Tweets:
         if full.count(None) != rows:
             texts = tuple(map(_text, texts, full, repeat(None), repeat(None)))
         self._check(ids, texts, edits, infos)
-        seconds = [self._moments[moment] for moment in created]
+        moments = self._moments
+        seconds = [moments[moment] for moment in created]
         located: list[int] = []
         keep_located: Keep | None = None
         if any(column.count(None) != rows for column in where):
@@ -128,18 +129,19 @@ class Tweets:
         if full.count(None) + long.count(None) + notes.count(None) != 3 * rows:
             texts = tuple(map(_text, texts, full, long, notes))
         ids = self._check(names, texts, edits, infos)
-        seconds = [self._moments[moment] for moment in created]
+        moments, known_places, known_clients, known_langs = self._moments, self._places, self._clients, self._langs
+        seconds = [moments[moment] for moment in created]
         authors = [user.id_str for user in users]
         if not all(authors):
             raise Declined
-        places = [self._places[place] for place in map(bytes, raws)]
+        places = [known_places[place] for place in map(bytes, raws)]
         where: Sequence[tuple[float, float] | None] = ()
         if points.count(None) + old.count(None) != 2 * rows:
             where = list(map(_point, points, old))
         if any(quotes) or quoted.count(None) != rows:
             quotes = tuple(map(_is_quote, quotes, quoted, retweeted))
-        clients = [self._clients[source] for source in sources]
-        spoken = [self._langs[lang] for lang in langs]
+        clients = [known_clients[source] for source in sources]
+        spoken = [known_langs[lang] for lang in langs]
         keep_rows = keeping(self._extract, Rows(ids, seconds, authors, texts, spoken, clients, places, retweeted, quotes, where))
         few = places.count(0) > (1 - SPARSE) * rows and where.count(None) == len(where)
 
