@@ -161,7 +161,7 @@ def notices() -> dict[str, Any]:
         "limit": {"limit": {"track": 12, "timestamp_ms": "1793815200123"}},
         "scrub_geo": {"scrub_geo": {"user_id": 7, "up_to_status_id": 1}},
         "status_withheld": {"status_withheld": {"id": 1, "withheld_in_countries": ["DE"]}},
-        "user_withheld": {"user_withheld": {"id": 7, "withheld_in_countries": ["DE"]}},
+        "user_withheld": {"user_withheld": {"id": 77, "withheld_in_countries": ["DE"]}},
         "warning": {"warning": {"code": "FALLING_BEHIND", "percent_full": 60}},
         "disconnect": {"disconnect": {"code": 4, "reason": "shutdown"}},
         "compliance": {"id": "1", "action": "delete", "created_at": "2026-11-05T18:00:00.000Z", "reason": "deleted"},

@@ -254,7 +254,7 @@ def test_an_author_takes_the_locations_away(archived: Settings, tmp_path: Path) 
     notice.write_bytes(lines(wanted, posts.notices()["limit"], posts.notices()["user_withheld"]))
     found = purge.read([notice])
     assert (found.authors, found.tweets, found.others, found.unclear) == ({"502": number_of(7)}, {}, 1, 0)
-    assert [(entry.author, entry.countries) for entry in found.further] == [("7", ("DE",))]
+    assert [(entry.author, entry.countries) for entry in found.further] == [("77", ("DE",))]
     purge.run(archived, found, source="test")
     assert numbers(archived, DAY) == (8, 4, 8, 4)
     assert numbers(archived, NEXT)[:2] == (10, 5)
