@@ -73,6 +73,8 @@ SAMPLES["v1 three texts"] = make_tweet(text="cut…", extended_tweet={"full_text
 SAMPLES["v1 old point"] = make_tweet(coordinates=None, place=None, lang="", geo={"type": "Point", "coordinates": [51.5, -0.1]})
 SAMPLES["v1 antimeridian"] = make_tweet(coordinates=None, geo=None, place={"id": "1", "bounding_box": posts.ring(177, -19, -178, -16)})
 SAMPLES["v1 edit"] = make_tweet(sequence=9, edit_history={"edit_tweet_ids": [str(posts.snowflake(sequence=9)), str(posts.snowflake())]})
+SAMPLES["v2 event"] = {"data": {"delete": {"tweet": {"id": "1", "author_id": "8"}, "event_at": "2026-11-05T18:00:00Z"}}}
+SAMPLES["event"] = {"user_suspend": {"id": 8, "timestamp_ms": "1793815200123"}}
 SAMPLES["two keys"] = {"delete": {"status": {"id": 1, "id_str": "1", "user_id": 7}, "timestamp_ms": "1793815200123"}, "other": 1}
 SAMPLES["v2 without a time"] = posts.make_page(posts.make_post(created_at=...), posts.make_post(id="20", created_at=...))
 BACKWARDS = [str(posts.snowflake(sequence=number)) for number in (9, 5, 0)]

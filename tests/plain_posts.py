@@ -20,11 +20,13 @@ FIRST_TWEET: Final = datetime(2006, 3, 21, tzinfo=UTC)
 NEXT_CENTURY: Final = datetime(2100, 1, 1, tzinfo=UTC)
 MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 OLD_TIME: Final = re.compile(r"[^ ]* ([A-Z][a-z]{2}) (\d+) (\d+):(\d+):(\d+) ([+-])(\d\d)(\d\d) (\d+)", re.ASCII)
-#: Messages of v1.1 streams, objects of one key; the last four of user streams.
-STREAM_NOTICES: Final = [
-    *("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "warning", "disconnect"),
-    *("friends", "friends_str", "control", "direct_message"),
+#: Events of v1.1 and v2 compliance streams: objects of one key; in v2 they stand in `data`.
+EVENTS: Final = [
+    *("delete", "drop", "user_delete", "user_suspend", "user_protect", "scrub_geo", "withheld", "status_withheld", "user_withheld"),
+    *("undrop", "tweet_edit", "user_undelete", "user_unsuspend", "user_unprotect", "user_profile_modification"),
 ]
+#: And what else v1.1 streams say; the last four of user streams.
+STREAM_NOTICES: Final = [*EVENTS, "limit", "warning", "disconnect", "friends", "friends_str", "control", "direct_message"]
 
 #: One outcome: ("record", the fields of schema.RECORDS without raw), ("notice", (kind, when it was sent or None)) or ("reject", reason).
 Outcome = tuple[str, Any]
@@ -157,6 +159,8 @@ def _item(item: Any, places: Mapping[str, Any]) -> Outcome:
         return "reject", "unknown_shape"
     if "username" in item:
         return "notice", ("user", None)
+    if len(item) <= 2 and (kind := next((kind for kind in EVENTS if isinstance(item.get(kind), dict)), None)):
+        return "notice", (kind, _sent(item, kind))
     if "text" not in item and ("tweet_count" in item or "post_count" in item):
         return "notice", ("counts", None)
     if "text" not in item and "id" not in item and not _is_post(item):
