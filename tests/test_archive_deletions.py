@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,41 @@ def test_what_a_notice_takes(settings: Settings, notice: dict[str, Any], gone: s
     reports = [take(settings, name, *documents).files[0] for name, documents in (files if first else reversed(files))]
     assert ids_held(settings) == {number_of(n) for n in (1, 2, 3) if n not in gone}
     assert [report.rejects for report in reports] == [{}, {}]
+
+
+def counted_up(number: int) -> dict[str, Any]:
+    """A tweet of user 7 of August 2010, when ids held no time yet."""
+    return make_tweet(at=datetime(2010, 8, 20, 12, tzinfo=UTC), id=number, id_str=str(number))
+
+
+#: The example of Twitter's documentation.
+OLD = 23_260_136_625
+EVENTS: list[tuple[str, dict[str, Any], set[int]]] = [
+    ("locations up to one", scrub(7, OLD), {OLD}),
+    ("locations up to a snowflake", scrub(7, number_of(1)), {OLD, OLD + 4096, OLD + 100_000}),
+    ("an account that ended", {"user_delete": {"id": 7, "timestamp_ms": "1285000000000"}}, {OLD, OLD + 4096, OLD + 100_000}),
+]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(("notice", "gone"), [case[1:] for case in EVENTS], ids=[case[0] for case in EVENTS])
+def test_ids_that_hold_no_time(settings: Settings, notice: dict[str, Any], gone: set[int], first: bool) -> None:
+    """Of such an author's tweets the earlier ones go, and not those of the hours after."""
+    numbers = (OLD, OLD + 4096, OLD + 100_000)
+    files: list[tuple[str, tuple[Any, ...]]] = [("notices", (notice,)), ("tweets", (*map(counted_up, numbers), MEXICAN))]
+    for name, documents in files if first else reversed(files):
+        take(settings, name, *documents)
+    assert ids_held(settings) - {number_of(1)} == {*numbers} - gone
+
+
+def test_small_ids_on_tombstones_of_older_code(settings: Settings) -> None:
+    """They said the whole millisecond, and go on meaning it."""
+    keys = tombstones.keys(settings)
+    older = {**tombstones.line(keys, OLD, "scrub_geo", "7"), "until": OLD >> 22}
+    assert [tombstones.imagined(settings, [older]).hidden("7", number, "MX") for number in (OLD + 4096, OLD + (1 << 22))] == [
+        "scrub_geo",
+        None,
+    ]
 
 
 def test_a_number_alone_asks_for_nothing(settings: Settings) -> None:
