@@ -223,10 +223,8 @@ def test_small_ids_on_tombstones_of_older_code(settings: Settings) -> None:
     """They said the whole millisecond, and go on meaning it."""
     keys = tombstones.keys(settings)
     older = {**tombstones.line(keys, OLD, "scrub_geo", "7"), "until": OLD >> 22}
-    assert [tombstones.imagined(settings, [older]).hidden("7", number, "MX") for number in (OLD + 4096, OLD + (1 << 22))] == [
-        "scrub_geo",
-        None,
-    ]
+    stones = tombstones.imagined(settings, [older])
+    assert [stones.hidden("7", number, "MX") for number in (OLD + 4096, OLD + (1 << 22))] == ["scrub_geo", None]
 
 
 def test_a_number_alone_asks_for_nothing(settings: Settings) -> None:
