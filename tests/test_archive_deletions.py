@@ -368,6 +368,23 @@ def test_a_night_before_the_application(make_settings: Make) -> None:
 
 
 @pytest.mark.slow
+def test_an_import_without_the_database(make_settings: Make) -> None:
+    """A shell that knows no DATABASE_URL imports all the same; the next night, which knows it, takes the tweets out of the tables."""
+    settings, without = make_settings(), make_settings(database=False)
+    take(settings, "tweets", *tweets(DAY, range(10)), *tweets(NEXT, range(10)))
+    bring(settings)
+    take(without, "notices", delete(number_of(0)))
+    assert not purge.to_apply(without)
+    assert numbers(settings, DAY) == (10, 5, 10, 5)
+    assert purge.to_apply(settings)
+    purge.apply_archives(settings)
+    assert numbers(settings, DAY) == (9, 4, 9, 4)
+    assert not wrong_rows(settings)
+    assert not purge.to_apply(settings)
+    assert not purge.to_apply(without)
+
+
+@pytest.mark.slow
 def test_a_day_that_is_all_gone(make_settings: Make) -> None:
     """Was observed all the same: a day of no tweets, whichever file came first."""
     settings = make_settings()
