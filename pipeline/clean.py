@@ -33,7 +33,7 @@ from pipeline.settings import Area, Settings
 from pipeline.sources import archive
 
 #: Version of this stage: raise it when its output changes (a golden test holds the two together).
-CODE_VERSION: Final = 3
+CODE_VERSION: Final = 4
 #: Discards kept for a look, per reason; all are counted.
 SAMPLE: Final = 1000
 ROW_GROUP: Final = 65_536
