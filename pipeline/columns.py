@@ -170,9 +170,14 @@ class Columns:
             strings(self.raws) if self.raws else pa.nulls(rows, pa.string()),
         ]
         self._clear()
-        for known, _ in numbered:
-            known.bound()
+        self.bound()
         return pa.Table.from_arrays(table, schema=RECORDS), prints
+
+    def bound(self) -> None:
+        """Forget values where they are too many; not while there are rows that have their numbers."""
+        assert not len(self)
+        for known in (self.known_langs, self.known_clients, self.known_places):
+            known.bound()
 
     def _points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         longitudes, latitudes = np.full((2, len(self)), np.nan)
