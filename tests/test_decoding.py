@@ -285,6 +285,7 @@ def test_what_nobody_decodes_is_not_offered_for_ever() -> None:
 def test_places_of_what_is_rejected_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each line has a place of its own, and a point that is none: nothing is stored, and so many places are not remembered."""
     monkeypatch.setattr(columns, "MOST_VALUES", 50)
+    monkeypatch.setattr(reading, "PATIENCE", 1000)
     off = {"coordinates": {"coordinates": [181.0, 0.0]}}
     content = lines(*(make_tweet(place={"id": str(number), "bounding_box": ring(0, 0, 1, 1)}, **off) for number in range(400)))
     with empty_extract(tmp_path) as extract:
