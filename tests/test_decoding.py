@@ -290,7 +290,8 @@ def test_places_of_what_is_rejected_do_not_fill_the_memory(monkeypatch: pytest.M
     content = lines(*(make_tweet(place={"id": str(number), "bounding_box": ring(0, 0, 1, 1)}, **off) for number in range(400)))
     with empty_extract(tmp_path) as extract:
         for _ in reading.read(io.BytesIO(content), extract):
-            assert len(extract.columns.known_places) <= 50 + reading.MOST_LINES
+            pass
+        assert len(extract.columns.known_places) <= 50 + reading.MOST_LINES
     assert extract.quarantine.counts == {"bad_point": 400}
 
 
