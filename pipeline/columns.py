@@ -40,7 +40,7 @@ class Values(dict[Value, int], Generic[Value]):
     def __missing__(self, value: Value) -> int:
         number = self[value] = len(self.rows)
         self.rows.append(value)
-        self.hashes.append(hash(value))
+        self.hashes.append(_hash(value))
         return number
 
     def forget(self) -> None:
@@ -56,6 +56,12 @@ class Values(dict[Value, int], Generic[Value]):
         """Start anew where there are too many, or too many ways of writing them."""
         if max(len(self), *map(len, self.written), 0) > MOST_VALUES:
             self.forget()
+
+
+def _hash(value: Any) -> int:
+    """As Python's, but that numbers go by how they are written: hash(-1.0) is hash(-2.0)."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return hash(tuple(str(part + 0.0) if isinstance(part, float) else part for part in parts))
 
 
 class Written(dict[Any, int], Generic[Value]):
