@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from pipeline import arrow
+
+# who has to do with these columns has nothing to do with pandas
+arrow.without_pandas()
+
 INSTANT = pa.timestamp("us", tz="UTC")
 
 #: What a day's counts are counts of: all tweets found; those of time slices drawn at random; X's own counts, matched by X's rules.
