@@ -6,7 +6,6 @@ import pyarrow as pa
 
 from pipeline import arrow
 
-# who has to do with these columns has nothing to do with pandas
 arrow.without_pandas()
 
 INSTANT = pa.timestamp("us", tz="UTC")

@@ -37,6 +37,8 @@ _NAME = r"[a-zA-Z0-9_][\p{Latin}\p{M}0-9_]*"
 _MENTION = rf"(^|[^\p{{Latin}}\p{{Greek}}\p{{Cyrillic}}\p{{M}}\p{{N}}_!#$%&*@＠])[@＠]{_NAME}(?:[@＠]{_NAME}(?:\.{_NAME})*)*"
 #: What str.split() takes for white space.
 _WHITE = r"[\t-\r\x1c-\x1f\x{85}\p{Z}]+"
+#: Of these all but the space.
+_NO_SPACE = r"[\t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
 
 
 def tidy(text: str) -> str:
@@ -116,8 +118,10 @@ def searchable_all(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedAr
             lambda some: pc.replace_substring_regex(some, _BARE_LINK, r"\1 "),
         )
         chunk = _where(chunk, pc.match_substring_regex(chunk, "[@＠]"), lambda some: pc.replace_substring_regex(some, _MENTION, r"\1 "))
-        odd = pc.match_substring_regex(chunk, r"[\t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{3000}]|  |^ | $")
-        return _where(chunk, odd, lambda some: pc.utf8_trim(pc.replace_substring_regex(some, _WHITE, " "), " "))
+        chunk = _where(chunk, pc.match_substring_regex(chunk, _NO_SPACE), lambda some: pc.replace_substring_regex(some, _WHITE, " "))
+        # most have white space to lose where a link was, and nothing but spaces: a fifth of the time
+        spaced = pc.match_substring_regex(chunk, "  |^ | $")
+        return _where(chunk, spaced, lambda some: pc.ascii_trim(pc.replace_substring_regex(some, "  +", " "), " "))
 
     return _by_chunk(searched, texts)
 
