@@ -9,11 +9,9 @@ import json
 import os
 import re
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,30 +34,6 @@ _HALF_WRITTEN = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}")
 #: One encoder for all: making it costs as much as a short digest.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode
 DICTIONARY_COLUMNS = ("lang", "client", "evidence", "place_id", "place_name", "place_type", "place_country", "rule", "reason")
-
-
-class _NoPandas(MetaPathFinder):
-    """Finds no pandas, whether it is installed or not."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError(fullname)
-
-
-def _without_pandas() -> None:
-    """Let pyarrow know that nobody gives it anything of pandas's: to see whether it was, it imports that at the first array, for 0.3 s.
-
-    It asks once a process, and takes an import that fails for an answer. What does need pandas (`to_pandas`) imports it all the same.
-    """
-    finder = _NoPandas()
-    sys.meta_path.insert(0, finder)
-    try:
-        pa.array([])
-    finally:
-        sys.meta_path.remove(finder)
-
-
-_without_pandas()
 
 
 def digest(*parts: object, length: int = 12) -> str:

@@ -282,16 +282,6 @@ def test_what_nobody_decodes_is_not_offered_for_ever() -> None:
     assert extracted(content)[2]["stored"] == 150
 
 
-def test_blank_lines_are_passed_over_by_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They keep a stream alive; one at a time, with the tweets around it, they would take longer than those."""
-    tweets = [lines(make_tweet(sequence=number)) for number in range(20)]
-    content = b"\r\n".join(tweets) + b"\n" * 500 + b" \t\r\n" + tweets[0] + b"  "
-    agree(content)
-    monkeypatch.setattr(documents.Reader, "take", None)
-    counts = extracted(content)[2]
-    assert (counts["lines"]["total"], counts["lines"]["blank"], counts["lines"]["documents"]) == (542, 521, 21)
-
-
 def test_places_of_what_is_rejected_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each line has a place of its own, and a point that is none: nothing is stored, and so many places are not remembered."""
     monkeypatch.setattr(columns, "MOST_VALUES", 50)
@@ -303,6 +293,16 @@ def test_places_of_what_is_rejected_do_not_fill_the_memory(monkeypatch: pytest.M
             pass
         assert len(extract.columns.known_places) <= 50 + reading.MOST_LINES
     assert extract.quarantine.counts == {"bad_point": 400}
+
+
+def test_blank_lines_are_passed_over_by_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They keep a stream alive; one at a time, with the tweets around it, they would take longer than those."""
+    tweets = [lines(make_tweet(sequence=number)) for number in range(20)]
+    content = b"\r\n".join(tweets) + b"\n" * 500 + b" \t\r\n" + tweets[0] + b"  "
+    agree(content)
+    monkeypatch.setattr(documents.Reader, "take", None)
+    counts = extracted(content)[2]
+    assert (counts["lines"]["total"], counts["lines"]["blank"], counts["lines"]["documents"]) == (542, 521, 21)
 
 
 CLOCKS = st.sampled_from(["00:00:00", "23:59:59", "24:00:00", "23:60:00", "7:00:00", "07:00:60", "٠٧:00:00", "0a:00:00", "07-00-00", ""])
