@@ -100,7 +100,7 @@ def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportRe
     paths, skipped, failures = importing.find(options.paths, window)
     held = importing.held(settings, paths, importing.wanted(settings, window, strict=options.strict))
     unread = list({importing.absolute(path): path for path in paths if path not in held}.values())
-    few = options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE
+    few = not unread or (options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE)
     with progress("import") as told:
         new = (_here if few else _through_luigi)(settings, unread, options, told)
         deletions = _applied(settings, told)
