@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,7 +46,8 @@ def account(file: FileReport) -> list[str]:
     """One file's account: each line of the text is a sum that adds up."""
     lines = {words: getattr(file.lines, name) for name, words in LINES.items()}
     said = [f"{file.path}: {file.status}", f"  {_sum(file.lines.total, 'line', lines)}"]
-    said += [f"  {line}" for line in [*_by("notices, by kind", file.notices), *_discarded(file), *_damages(file)]]
+    kept = [f"kept with line and offset in archives/{file.digest}/rejects.parquet"] if file.rejects else []
+    said += [f"  {line}" for line in [*_by("notices, by kind", file.notices), *_discarded(file), *kept, *_damages(file)]]
     if file.skipped:
         said.append(f"  passed over unread, of other days by their names: {_number(file.skipped, 'member')}")
     for name, counts in file.areas.items():
@@ -102,9 +103,9 @@ def total(settings: Settings, report: ImportReport) -> list[str]:
     return said + [f"  {name}: {_area(report.of_area(name))}" for name in settings.areas]
 
 
-def next_step(report: ImportReport, today: date | None = None) -> str | None:
-    """The command that counts what came; None where no area got a day."""
-    new = [file for file in report.files if file.status == "imported"]
+def next_step(report: ImportReport, today: date | None = None, *, untold: Container[str] = ()) -> str | None:
+    """The command that counts what came, now or (`untold`: digests) by a run that was killed; None where no area got a day."""
+    new = [file for file in report.files if file.status == "imported" or file.digest in untold]
     came = sorted({date.fromisoformat(day) for file in new for counts in file.areas.values() for day in counts.days})
     if not came:
         return None
@@ -136,6 +137,8 @@ def _damages(file: FileReport) -> list[str]:
 
 
 def _warnings(file: FileReport) -> Iterable[str]:
+    if file.records and file.records == sum(file.rejects.values()):
+        yield "WARNING: nothing of it was understood: is it an archive of tweets?"
     if file.searches:
         named = "; ".join(file.searches[: geotagged.SEARCHES]) + ("; and more" if len(file.searches) > geotagged.SEARCHES else "")
         what = "search" if len(file.searches) == 1 else "searches"

@@ -42,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Import, and print what became of every line and record."""
+    from pipeline import import_runs
     from pipeline import settings as configured
     from pipeline.cli import AGAIN, DONE, FAILED, import_account
     from pipeline.cli.terminal import console
@@ -54,8 +55,10 @@ def run(options: argparse.Namespace) -> int:
     out = console()
     for line in [*import_account.whole(settings, report, _written(settings, report)), *deletions.said]:
         out.print(line, markup=False, soft_wrap=True)
-    if step := import_account.next_step(report):
+    untold = import_runs.untold(settings)
+    if step := import_account.next_step(report, untold=untold.digests):
         print(f"to count what came: {step}", file=sys.stderr)
+    untold.forget({file.digest for file in report.files})
     if report.failures:
         return AGAIN if all(failure.transient for failure in report.failures) else FAILED
     if deletions.put_off:
@@ -93,6 +96,7 @@ def _applied(settings: Settings, told: Progress) -> Deletions:
 def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportReport, Deletions]:
     """Read what is not held yet, here or through Luigi; apply deletions."""
     from pipeline import days, importing
+    from pipeline.cli import import_account
     from pipeline.cli.terminal import progress
     from pipeline.import_report import ImportReport
 
@@ -106,7 +110,8 @@ def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportRe
         deletions = _applied(settings, told)
         files = []
         for number, path in enumerate(paths):
-            told(None, f"the account: {number:,} of {len(paths):,} files")
+            if len(paths) > import_account.FEW:
+                told(None, f"the account: {number:,} of {len(paths):,} files")
             # a file that is given twice was held the second time
             outcome = new.pop(importing.absolute(path), None)
             if outcome is not None and outcome.failure is not None:
