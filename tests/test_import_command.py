@@ -283,6 +283,11 @@ def test_what_a_killed_command_could_not_tell_is_told_by_the_next(settings: Sett
     assert step() == "luigi --module tasks Nightly --date 2026-11-07 --local-scheduler"
 
 
+def test_one_is_not_several() -> None:
+    assert [import_account.in_words(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert [import_account.in_words(number, "process", "processes") for number in (1, 2)] == ["1 process", "2 processes"]
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (185, "3:05 min"), (7805, "2:10 h")])
 def test_times_in_words(seconds: float, words: str) -> None:
     assert import_luigi.duration(seconds) == words

@@ -49,9 +49,9 @@ def account(file: FileReport) -> list[str]:
     kept = [f"kept with line and offset in archives/{file.digest}/rejects.parquet"] if file.rejects else []
     said += [f"  {line}" for line in [*_by("notices, by kind", file.notices), *_discarded(file), *kept, *_damages(file)]]
     if file.skipped:
-        said.append(f"  passed over unread, of other days by their names: {_number(file.skipped, 'member')}")
+        said.append(f"  passed over unread, of other days by their names: {in_words(file.skipped, 'member')}")
     for name, counts in file.areas.items():
-        on = f"; on {_number(len(counts.days), 'day')}, {min(counts.days)} to {max(counts.days)}" if counts.days else ""
+        on = f"; on {in_words(len(counts.days), 'day')}, {min(counts.days)} to {max(counts.days)}" if counts.days else ""
         said.append(f"  {name}: {_area(file.of_area(name))}{on}")
     return said + [f"  {line}" for line in _warnings(file)]
 
@@ -87,7 +87,7 @@ def whole(settings: Settings, report: ImportReport, full: Path | None) -> Iterat
     if len(report.failures) > FEW:
         yield f"and {len(report.failures) - FEW:,} more files that were not read"
     if report.skipped:
-        yield f"{_number(len(report.skipped), 'file')} not opened: of other days, by their names"
+        yield f"{in_words(len(report.skipped), 'file')} not opened: of other days, by their names"
 
 
 def _listed(lines: list[str]) -> list[str]:
@@ -159,8 +159,9 @@ def _sum(whole_: int, unit: str, parts: Mapping[str, int]) -> str:
         for number, (words, count) in enumerate(parts.items())
         if count or number == 0
     ]
-    return f"{_number(whole_, unit)} = {' + '.join(shown)}"
+    return f"{in_words(whole_, unit)} = {' + '.join(shown)}"
 
 
-def _number(number: int, unit: str) -> str:
-    return f"{number:,} {unit}{'s' if number != 1 else ''}"
+def in_words(number: int, unit: str, units: str = "") -> str:
+    """1 file, 2 files; `units` where an s is not enough."""
+    return f"{number:,} {unit if number == 1 else units or f'{unit}s'}"

@@ -138,6 +138,7 @@ def _through_luigi(settings: Settings, unread: list[Path], options: argparse.Nam
     """The same, read by several processes."""
     from pipeline import import_runs, importing
     from pipeline.cli import import_luigi
+    from pipeline.cli.import_account import in_words
 
     asked = import_runs.begin(
         settings, [importing.absolute(path) for path in unread], since=options.since, until=options.until, strict=options.strict
@@ -146,7 +147,8 @@ def _through_luigi(settings: Settings, unread: list[Path], options: argparse.Nam
     local = options.local_scheduler or not where.answers
     workers = min(options.workers or len(os.sched_getaffinity(0)), max(len(asked.tasks), 1))
     how = "without luigid" if options.local_scheduler else where.in_words
-    print(f"{len(unread):,} files in {len(asked.tasks):,} tasks over {workers} processes, {how}", file=sys.stderr)
+    files, tasks = in_words(len(unread), "file"), in_words(len(asked.tasks), "task")
+    print(f"{files} in {tasks} over {in_words(workers, 'process', 'processes')}, {how}", file=sys.stderr)
     return {one.path: one for one in import_luigi.run(settings, asked, workers=workers, local=local, progress=told)}
 
 
