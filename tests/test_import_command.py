@@ -79,7 +79,7 @@ def test_many_files_over_two_processes(settings: Settings) -> None:
     assert out.count(": held\n") == 12
     assert found == set()
     bad.write_bytes(lines(make_tweet(sequence=99)))
-    code, out, _ = run(settings, "in", "--workers", 2, "--strict")
+    code, out, _ = run(settings, "in", "--strict")
     assert (code, out.count(": held\n"), out.count(": imported\n")) == (0, 12, 1)
 
 
@@ -126,7 +126,7 @@ def test_a_killed_worker_fails_its_file_for_now(settings: Settings) -> None:
     assert code == 75
     assert "nobody read it to its end" in out
     assert "luigi.log" in out
-    assert run(settings, "in", "--workers", 2)[0] == 0
+    assert run(settings, "in")[0] == 0
 
 
 def test_little_is_read_in_the_commands_own_process(settings: Settings) -> None:
