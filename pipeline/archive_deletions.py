@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import days, deletion_index, formats, redaction, siphash, storage, tombstones
+from pipeline import days, deletion_index, formats, geo, redaction, siphash, storage, tombstones
 from pipeline.days import Window
 from pipeline.formats import Deletion
 from pipeline.keys import Keys
@@ -159,7 +159,7 @@ class LeftOut:
             self.further |= {ids[place]: reasons[place] for place in np.flatnonzero(~stones.gone_of(ids))}
         instants = gone.column("created_at").cast(pa.int64()).to_numpy().astype("datetime64[us]")
         for area in self.areas:
-            inside = np.isin(archive.evidence_of(gone, area).astype(str), area.evidence)
+            inside = np.array([kind in area.evidence for kind in geo.KINDS])[archive.evidence_of(gone, area)]
             self._days.setdefault(area.name, set()).update(map(str, np.unique(days.day_of(instants[inside], area.zone))))
 
 

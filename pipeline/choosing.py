@@ -46,11 +46,17 @@ class Rows:
         tweet_ids, versions, has_point, has_place, lengths, origins, _ = self._whole()
         rank = np.empty(len(self._origins), np.int32)
         rank[[self._origins[name] for name in sorted(self._origins)]] = np.arange(len(rank))
-        # stable, the last key first: what is equal in all of these stays in the order in which it stood in its source
-        order = np.lexsort((rank[origins], -lengths, ~has_place, ~has_point, -versions, tweet_ids))
-        sorted_ids, sorted_versions = tweet_ids[order], versions[order]
+        order = np.argsort(tweet_ids, kind="stable")
+        sorted_ids = tweet_ids[order]
         surplus = np.zeros(len(order), np.bool_)
         surplus[1:] = sorted_ids[1:] == sorted_ids[:-1]
+        # nearly all tweets have one record only; all records of the others, side by side as they are
+        several = np.flatnonzero(surplus | np.append(surplus[1:], False))
+        rows = order[several]
+        # stable, the last key first: what is equal in all of these stays in the order in which it stood in its source
+        keys = (rank[origins[rows]], -lengths[rows], ~has_place[rows], ~has_point[rows], -versions[rows], tweet_ids[rows])
+        order[several] = rows[np.lexsort(keys)]
+        sorted_versions = versions[order]
         best = np.flatnonzero(~surplus)
         newest = np.repeat(sorted_versions[best], np.diff(np.append(best, len(order))))
         return order, surplus, sorted_versions != newest

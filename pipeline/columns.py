@@ -40,7 +40,7 @@ class Values(dict[Value, int], Generic[Value]):
     def __missing__(self, value: Value) -> int:
         number = self[value] = len(self.rows)
         self.rows.append(value)
-        self.hashes.append(hash(value))
+        self.hashes.append(_hash(value))
         return number
 
     def forget(self) -> None:
@@ -56,6 +56,12 @@ class Values(dict[Value, int], Generic[Value]):
         """Start anew where there are too many, or too many ways of writing them."""
         if max(len(self), *map(len, self.written), 0) > MOST_VALUES:
             self.forget()
+
+
+def _hash(value: Any) -> int:
+    """As Python's, but that numbers go by how they are written: hash(-1.0) is hash(-2.0)."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return hash(tuple(str(part + 0.0) if isinstance(part, float) else part for part in parts))
 
 
 class Written(dict[Any, int], Generic[Value]):
@@ -170,9 +176,14 @@ class Columns:
             strings(self.raws) if self.raws else pa.nulls(rows, pa.string()),
         ]
         self._clear()
-        for known, _ in numbered:
-            known.bound()
+        self.bound()
         return pa.Table.from_arrays(table, schema=RECORDS), prints
+
+    def bound(self) -> None:
+        """Forget values where they are too many; not while there are rows that have their numbers."""
+        assert not len(self)
+        for known in (self.known_langs, self.known_clients, self.known_places):
+            known.bound()
 
     def _points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         longitudes, latitudes = np.full((2, len(self)), np.nan)

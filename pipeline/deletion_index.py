@@ -59,6 +59,7 @@ class Index:
         files: names of the tombstones' own files that have been applied to all that was stored.
         runs: file → how many names it has, the largest first.
         lines, keys: see Asked.
+        files_only: whether there was no database when some were applied: one that comes later, or comes back, has not seen them.
     """
 
     gathered: Mapping[str, int] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Index:
     runs: Mapping[str, int] = field(default_factory=dict)
     lines: Sequence[dict[str, Any]] = ()
     keys: Sequence[str] = ()
+    files_only: bool = False
 
 
 def held(settings: Settings) -> dict[str, int]:
@@ -165,15 +167,15 @@ def unapplied(settings: Settings) -> News:
     return News(extracts, frozenset(path.name for path in (settings.data / "tombstones").glob("*.jsonl")) - set(index.files))
 
 
-def note_applied(settings: Settings, news: News) -> None:
-    """Note it."""
-    if not news:
+def note_applied(settings: Settings, news: News, *, files_only: bool) -> None:
+    """Note it; `files_only`: there was no database, else it has seen all there are now."""
+    if not news and read(settings).files_only == files_only:
         return
     with _locked(settings):
         index = read(settings)
         there = held(settings)
         applied = {name: inode for name, inode in {**index.applied, **news.extracts}.items() if there.get(name) == inode}
-        _write(settings, replace(index, applied=applied, files=sorted({*index.files, *news.files})))
+        _write(settings, replace(index, applied=applied, files=sorted({*index.files, *news.files}), files_only=files_only))
 
 
 def read(settings: Settings) -> Index:

@@ -31,6 +31,7 @@ _ASSIGNMENT: Final = re.compile(rb"^\s*window\.[\w.]+\s*=\s*")
 _OPENING: Final = re.compile(rb'^(?:\{\s*(?:"[^"\\]*"\s*:\s*(?:[^"\[\]{},]+|"[^"\\]*")\s*,\s*)*"(?:rows|results|statuses)"\s*:\s*)?\[\s*$')
 _STREAMABLE: Final = re.compile(r'^\s*(?:\{\s*(?:"[^"\\]*"\s*:\s*(?:[^"\[\]{},]+|"[^"\\]*")\s*,\s*)*"(?:rows|results|statuses)"\s*:\s*)?\[')
 _CLOSING: Final = re.compile(rb"^\][\]}\s;]*$")
+_BETWEEN: Final = re.compile(r"[ \t\r\n,]+")
 _TOKEN: Final = re.compile(rb'["\\\[\]{}]')
 
 
@@ -301,32 +302,43 @@ class _Incremental:
         self._reader = reader
         # keeps back a character that is cut between two pieces
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")
-        self._piece, self._text = first, ""
+        # small pieces of the first one too: what is left of a piece is copied for each further one
+        self._pieces = deque(first[place : place + CHUNK] for place in range(0, len(first), CHUNK))
+        self._text, self._place = "", 0
         self.ended = False
 
     def _grow(self) -> bool:
-        if not self._piece and not self.ended:
-            self._piece = self._reader.more()
-            self.ended = not self._piece or self._piece.endswith(b"\n")
-        piece, self._piece = self._piece, b""
-        self._text += self._decoder.decode(piece)
+        if not self._pieces and not self.ended:
+            self._pieces.append(self._reader.more())
+            self.ended = not self._pieces[0] or self._pieces[0].endswith(b"\n")
+        piece = self._pieces.popleft() if self._pieces else b""
+        self._text, self._place = self._text[self._place :] + self._decoder.decode(piece), 0
         return bool(piece)
 
     def next(self) -> Any:
         while True:
-            text = self._text.lstrip(" \t\r\n,")
-            if text.startswith("]"):
+            found = _BETWEEN.match(self._text, self._place)
+            self._place = found.end() if found else self._place
+            if self._text.startswith("]", self._place):
                 raise StopIteration
             try:
-                value, end = _DECODER.raw_decode(text)
+                value, self._place = self._value()
             except RecursionError as error:
                 raise ValueError("nested too deep") from error
             except ValueError:
-                if len(text) > LONGEST_DOCUMENT or not self._grow():
+                if len(self._text) - self._place > LONGEST_DOCUMENT or not self._grow():
                     raise
                 continue
-            self._text = text[end:]
             return value
+
+    def _value(self) -> tuple[Any, int]:
+        try:
+            return _DECODER.raw_decode(self._text, self._place)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:
+            # see parse_json
+            return _OF_LONG_INTEGERS.raw_decode(self._text, self._place)
 
 
 class _Scan:

@@ -21,6 +21,10 @@ from pipeline.name_sets import Names, NameSet
 
 #: A snowflake id holds the milliseconds since its epoch above this many bits (facts/x-api.md).
 SNOWFLAKE_BITS: Final = 22
+#: Ids below were counted up and hold no time; of those a moment has this many bits less of the id, and is a part of a millisecond.
+FIRST_SNOWFLAKE: Final = 30_000_000_000
+COUNTED_BITS: Final = 12
+_PARTS: Final = 1 << (SNOWFLAKE_BITS - COUNTED_BITS)
 LARGEST_ID: Final = 2**63 - 1
 #: Said of tweets whose author took the location away from all of them up to one, and of those hidden in the country they come from.
 SCRUBBED: Final = "scrub_geo"
@@ -46,7 +50,7 @@ class Tombstones:
     Attributes:
         key: what ids are hashed with.
         tweets: hash of a tweet's id → why it is gone.
-        authors: hash of an author's id → up to which moment (the milliseconds in an id) their tweets are gone.
+        authors: hash of an author's id → up to which moment (see `moment`) their tweets are gone.
         reasons: hash of such an author → why, where it is not that the location was taken away.
         withheld: hash of a tweet's or an author's id → countries in which it may not be shown.
         archives: what stands for the tweets that archives ask to delete; millions, so 64 bits each, in files.
@@ -55,7 +59,7 @@ class Tombstones:
 
     key: bytes
     tweets: Mapping[str, str]
-    authors: Mapping[str, int]
+    authors: Mapping[str, float]
     reasons: Mapping[str, str] = field(default_factory=dict)
     withheld: Mapping[str, frozenset[str]] = field(default_factory=dict)
     short: Short = field(default_factory=Short, compare=False)
@@ -180,7 +184,7 @@ class Tombstones:
 
     def _before(self, author_hash: str, tweet_id: int) -> bool:
         until = self.authors.get(author_hash)
-        return until is not None and (tweet_id >> SNOWFLAKE_BITS) <= until
+        return until is not None and moment(tweet_id) <= until
 
     def _gone(self, ids: NDArray[np.int64], names: Names) -> NDArray[np.bool_]:
         found = self.archives.holds(names)
@@ -227,6 +231,14 @@ class Tombstones:
                 found[row] |= self.hidden_key(name, int(ids[row]), countries[row].as_py()) is not None
 
 
+def moment(tweet_id: int) -> float:
+    """Which of two tweets came first, told of an id without naming it: the milliseconds in it (facts/x-api.md).
+
+    Of an id that was counted up, the part of one that 4,096 such ids share: a millisecond would be four million of them, some hours.
+    """
+    return tweet_id >> SNOWFLAKE_BITS if tweet_id >= FIRST_SNOWFLAKE else (tweet_id >> COUNTED_BITS) / _PARTS
+
+
 def line(
     keys: Keys, tweet_id: int, reason: str, author: str | None = None, countries: Collection[str] = (), **more: object
 ) -> dict[str, Any]:
@@ -239,14 +251,14 @@ def line(
         own["countries"] = sorted(set(countries))
     elif author is not None:
         # the moment and not the id, which would name a tweet
-        own["until"] = tweet_id >> SNOWFLAKE_BITS
+        own["until"] = moment(tweet_id)
     return {**own, "reason": reason, **more, "key": keys.fingerprint}
 
 
 def read(keys: Keys, entries: Iterable[dict[str, Any]]) -> Tombstones:
     """The tombstones in these lines (`line`; those of old files have no short names)."""
     tweets: dict[str, str] = {}
-    authors: dict[str, tuple[int, str]] = {}
+    authors: dict[str, tuple[float, str]] = {}
     withheld: dict[str, frozenset[str]] = {}
     short: dict[str, list[int]] = {"tweet": [], "author": []}
     complete = True
@@ -258,13 +270,20 @@ def read(keys: Keys, entries: Iterable[dict[str, Any]]) -> Tombstones:
         elif of_what == "tweet":
             tweets[name] = entry["reason"]
         else:
-            authors[name] = max((entry["until"], entry["reason"]), authors.get(name, (-1, "")))
+            authors[name] = max((_until(entry), entry["reason"]), authors.get(name, (-1, "")))
         complete &= "short" in entry
         short[of_what].append(entry.get("short", 0))
     of_tweets, of_authors = (name_sets.of(np.array(numbers, np.uint64)) for numbers in short.values())
     until = {name: moment for name, (moment, _) in authors.items()}
     reasons = {name: why for name, (_, why) in authors.items() if why != SCRUBBED}
     return Tombstones(keys.key, tweets, until, reasons, withheld, Short(of_tweets, of_authors, complete))
+
+
+def _until(entry: Mapping[str, Any]) -> float:
+    """Up to which moment; lines of older code have whole milliseconds of small ids too, and mean all of the last one."""
+    until: float = entry["until"]
+    small = isinstance(until, int) and until < FIRST_SNOWFLAKE >> SNOWFLAKE_BITS
+    return until + (_PARTS - 1) / _PARTS if small else until
 
 
 def _hides(countries: frozenset[str] | None, country: str | None) -> bool:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
+
+#: Bytes of a block of SHA-256.
+_BLOCK: Final = 64
 
 
 def author_key(settings: Settings) -> bytes:
@@ -43,6 +49,20 @@ def author_key(settings: Settings) -> bytes:
 def hashed(key: bytes, text: str) -> str:
     """The first 32 hexadecimal digits of HMAC-SHA256."""
     return hmac.digest(key, text.encode(), "sha256").hex()[:32]
+
+
+def hasher(key: bytes) -> Callable[[str], str]:
+    """`hashed` under one key, for many texts: half the time, since what HMAC (RFC 2104) makes of the key alone is made once."""
+    block = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
+
+    def of(text: str) -> str:
+        inside, around = inner.copy(), outer.copy()
+        inside.update(text.encode())
+        around.update(inside.digest())
+        return around.hexdigest()[:32]
+
+    return of
 
 
 @dataclass(frozen=True)

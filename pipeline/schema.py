@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from pipeline import arrow
+
+arrow.without_pandas()
+
 INSTANT = pa.timestamp("us", tz="UTC")
 
 #: What a day's counts are counts of: all tweets found; those of time slices drawn at random; X's own counts, matched by X's rules.

@@ -18,8 +18,11 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import arrow
 from pipeline.errors import AlreadyRunning, MissingData, PermanentError
 from pipeline.progress import Progress, silent
+
+arrow.without_pandas()
 
 #: Level 3 and a dictionary only where values repeat: smaller and faster than the default (facts/speed.md).
 PARQUET = {"compression": "zstd", "compression_level": 3}

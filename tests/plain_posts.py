@@ -64,6 +64,9 @@ def searches(document: Any) -> list[str]:
     if isinstance(document, list):
         return [query for item in document if isinstance(item, dict) for query in searches(item)]
     document = _table(document)
+    if "user" in document:
+        # a post, whatever else it says
+        return []
     url = _table(document.get("__twarc")).get("url")
     found = []
     if isinstance(url, str) and (query := re.search(r"[?&]query=([^&#]*)", url)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,39 @@ def test_what_a_notice_takes(settings: Settings, notice: dict[str, Any], gone: s
     assert [report.rejects for report in reports] == [{}, {}]
 
 
+def counted_up(number: int) -> dict[str, Any]:
+    """A tweet of user 7 of August 2010, when ids held no time yet."""
+    return make_tweet(at=datetime(2010, 8, 20, 12, tzinfo=UTC), id=number, id_str=str(number))
+
+
+#: The example of Twitter's documentation.
+OLD = 23_260_136_625
+EVENTS: list[tuple[str, dict[str, Any], set[int]]] = [
+    ("locations up to one", scrub(7, OLD), {OLD}),
+    ("locations up to a snowflake", scrub(7, number_of(1)), {OLD, OLD + 4096, OLD + 100_000}),
+    ("an account that ended", {"user_delete": {"id": 7, "timestamp_ms": "1285000000000"}}, {OLD, OLD + 4096, OLD + 100_000}),
+]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(("notice", "gone"), [case[1:] for case in EVENTS], ids=[case[0] for case in EVENTS])
+def test_ids_that_hold_no_time(settings: Settings, notice: dict[str, Any], gone: set[int], first: bool) -> None:
+    """Of such an author's tweets the earlier ones go, and not those of the hours after."""
+    numbers = (OLD, OLD + 4096, OLD + 100_000)
+    files: list[tuple[str, tuple[Any, ...]]] = [("notices", (notice,)), ("tweets", (*map(counted_up, numbers), MEXICAN))]
+    for name, documents in files if first else reversed(files):
+        take(settings, name, *documents)
+    assert ids_held(settings) - {number_of(1)} == {*numbers} - gone
+
+
+def test_small_ids_on_tombstones_of_older_code(settings: Settings) -> None:
+    """They said the whole millisecond, and go on meaning it."""
+    keys = tombstones.keys(settings)
+    older = {**tombstones.line(keys, OLD, "scrub_geo", "7"), "until": OLD >> 22}
+    stones = tombstones.imagined(settings, [older])
+    assert [stones.hidden("7", number, "MX") for number in (OLD + 4096, OLD + (1 << 22))] == ["scrub_geo", None]
+
+
 def test_a_number_alone_asks_for_nothing(settings: Settings) -> None:
     """In an archive it is a line that is no tweet; purge --ids is for lists of ids."""
     take(settings, "a", str(number_of(0)), *tweets(DAY, range(2)))
@@ -331,6 +365,23 @@ def test_a_night_before_the_application(make_settings: Make) -> None:
     bring(settings, [DAY])
     assert numbers(settings, DAY)[:2] == (9, 4)
     assert wrong_rows(settings) == {}
+
+
+@pytest.mark.slow
+def test_an_import_without_the_database(make_settings: Make) -> None:
+    """A shell that knows no DATABASE_URL imports all the same; the next night, which knows it, takes the tweets out of the tables."""
+    settings, without = make_settings(), make_settings(database=False)
+    take(settings, "tweets", *tweets(DAY, range(10)), *tweets(NEXT, range(10)))
+    bring(settings)
+    take(without, "notices", delete(number_of(0)))
+    assert not purge.to_apply(without)
+    assert numbers(settings, DAY) == (10, 5, 10, 5)
+    assert purge.to_apply(settings)
+    purge.apply_archives(settings)
+    assert numbers(settings, DAY) == (9, 4, 9, 4)
+    assert not wrong_rows(settings)
+    assert not purge.to_apply(settings)
+    assert not purge.to_apply(without)
 
 
 @pytest.mark.slow

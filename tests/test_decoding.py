@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import decoding, documents, reading
+from pipeline import columns, decoding, documents, reading
 from pipeline.decoding import Declined
 from tests import posts
 from tests.extracts import empty_extract
@@ -280,6 +280,19 @@ def test_what_nobody_decodes_is_not_offered_for_ever() -> None:
     content = lines(*rows, *(make_tweet(sequence=number) for number in range(50, 150)))
     agree(content)
     assert extracted(content)[2]["stored"] == 150
+
+
+def test_places_of_what_is_rejected_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each line has a place of its own, and a point that is none: nothing is stored, and so many places are not remembered."""
+    monkeypatch.setattr(columns, "MOST_VALUES", 50)
+    monkeypatch.setattr(reading, "PATIENCE", 1000)
+    off = {"coordinates": {"coordinates": [181.0, 0.0]}}
+    content = lines(*(make_tweet(place={"id": str(number), "bounding_box": ring(0, 0, 1, 1)}, **off) for number in range(400)))
+    with empty_extract(tmp_path) as extract:
+        for _ in reading.read(io.BytesIO(content), extract):
+            pass
+        assert len(extract.columns.known_places) <= 50 + reading.MOST_LINES
+    assert extract.quarantine.counts == {"bad_point": 400}
 
 
 CLOCKS = st.sampled_from(["00:00:00", "23:59:59", "24:00:00", "23:60:00", "7:00:00", "07:00:60", "٠٧:00:00", "0a:00:00", "07-00-00", ""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -189,6 +190,24 @@ PIECES = st.lists(
     ),
     max_size=14,
 )
+
+
+def test_a_long_line_may_hold_integers_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As every other line may: they cost nothing of what follows."""
+    monkeypatch.setattr(documents, "LONGEST_LINE", 500)
+    values, broken, _ = read(b"[" + lines(ONE).strip() + b',{"a":' + b"9" * 5000 + b"}," + lines(TWO).strip() + b"]\n{}\n")
+    assert (values[0], values[2:], broken) == (ONE, [TWO, {}], [])
+
+
+@pytest.mark.slow
+def test_a_long_line_takes_time_in_proportion() -> None:
+    """Forty megabytes of tweets on one line: to copy the rest for each tweet would take many minutes, where a second is enough."""
+    one = lines(ONE).strip()
+    number = 40_000_000 // len(one)
+    stream = io.BytesIO(b"[" + b",".join([one] * number) + b"]\n" + lines(TWO))
+    begin = time.process_time()
+    assert sum(isinstance(found, Document) for found in documents.read(stream, Lines())) == number + 1
+    assert time.process_time() - begin < 30
 
 
 @given(PIECES)

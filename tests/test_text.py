@@ -196,6 +196,33 @@ def test_arrays_keep_their_type(name: str, kind: pa.DataType) -> None:
     assert function(pa.chunked_array([], kind)).type == kind
 
 
+@pytest.mark.parametrize("name", ["tidy", "searchable", "fold"])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+def test_every_text_of_a_slice_is_seen_apart(name: str, kind: pa.DataType) -> None:
+    """Marks at a text's beginning are not the previous text's, empty texts and nulls are no edge, and what stands last is looked at."""
+    given = [
+        "x",
+        "e",
+        "\u0301a",
+        "",
+        "É",
+        "\u3099",
+        "か",
+        "Ñe\u0301",
+        "ﷺ",
+        None,
+        *["plain"] * 70,
+        "ᄒ",
+        "ᅡ",
+        "Straße  @a",
+        "",
+        "http://t.co/a &amp; é",
+    ]
+    made = getattr(text, f"{name}_all")(pa.array(given, kind).slice(1))
+    made.validate(full=True)
+    assert made.to_pylist() == [None if each is None else getattr(text, name)(each) for each in given[1:]]
+
+
 @given(TEXTS)
 def test_white_space_is_what_python_splits_at(given: str) -> None:
     """RE2's class of white space is Python's."""

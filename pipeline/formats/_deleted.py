@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipeline.formats._record import (
+    FIRST_SNOWFLAKE,
     LARGEST_ID,
     SNOWFLAKE_EPOCH,
     Bad,
@@ -125,4 +126,5 @@ def _until(body: Mapping[str, Any]) -> int:
         return LARGEST_ID
     # an event says its time to the second at best: what was written within that second goes too
     last = int(moment.timestamp()) * 1000 + 999
-    return max((last - SNOWFLAKE_EPOCH) << 22, 0) | _WITHIN_ONE_MILLISECOND
+    # ids that were counted up before hold no time: of an account that ended then, all of them
+    return max((last - SNOWFLAKE_EPOCH) << 22 | _WITHIN_ONE_MILLISECOND, FIRST_SNOWFLAKE - 1)

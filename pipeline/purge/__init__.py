@@ -74,12 +74,13 @@ def run(
         noted = tombstones.note(settings, asked.lines(tombstones.keys(settings)), source=source).number
         faults.point("purge.tombstones")
         _sweep(settings)
-        news = deletion_index.unapplied(settings)
+        # asked before anything is looked for: a database may come into being meanwhile
+        files_only, news = not rows.there(settings), deletion_index.unapplied(settings)
         deletion_index.gather(settings, all_held=True)
         further, found = _note_versions(settings, lambda _: _look(settings, tombstones.load(settings), progress))
         report = _remove(settings, asked, noted + further.number, found, full, progress)
         # it has looked for all that any archive asks for
-        deletion_index.note_applied(settings, News(news.extracts, news.files | further.files))
+        deletion_index.note_applied(settings, News(news.extracts, news.files | further.files), files_only=files_only)
         return report
 
 
@@ -100,17 +101,23 @@ def apply_archives(settings: Settings, *, full: bool | None = None, progress: Pr
     if not to_apply(settings):
         return None
     with storage.exclusive(settings.data / "locks" / "purge.lock", wait=LOCK_WAIT_SECONDS, what="purge", progress=progress):
-        news = deletion_index.unapplied(settings)
+        # asked before anything is looked for: a database may come into being meanwhile
+        files_only, news = not rows.there(settings), deletion_index.unapplied(settings)
         deletion_index.gather(settings, all_held=True)
         report, noted = _apply(settings, news, full, progress)
         faults.point("purge.applied")
-        deletion_index.note_applied(settings, News(news.extracts, news.files | noted))
+        deletion_index.note_applied(settings, News(news.extracts, news.files | noted), files_only=files_only)
         return report
 
 
 def to_apply(settings: Settings) -> bool:
     """Whether apply_archives has anything to look at."""
-    return bool(deletion_index.unapplied(settings)) or pending.path(settings).exists()
+    return bool(deletion_index.unapplied(settings)) or pending.path(settings).exists() or _is_database_behind(settings)
+
+
+def _is_database_behind(settings: Settings) -> bool:
+    """Whether deletions were applied where there was no database (an import without DATABASE_URL), and now there is one."""
+    return deletion_index.read(settings).files_only and rows.there(settings)
 
 
 def _apply(settings: Settings, news: News, full: bool | None, progress: Progress) -> tuple[Report | None, frozenset[str]]:
@@ -119,13 +126,13 @@ def _apply(settings: Settings, news: News, full: bool | None, progress: Progress
     Older deletions have been applied to what is older.
     """
     _sweep(settings)
-    wanted = tombstones.of_news(settings, news)
+    wanted, behind = tombstones.of_news(settings, news), _is_database_behind(settings)
 
     def look(noted: Mapping[int, str]) -> _Found:
         these = wanted.including(tombstones.of(settings, noted)) if noted else wanted
         everything = tombstones.load(settings)
         in_files = files.find(settings, these, fresh=sorted(news.extracts), all_stones=everything, progress=progress)
-        return _Found(everything, in_files, rows.find(settings, these))
+        return _Found(everything, in_files, rows.find(settings, everything if behind else these))
 
     noted, found = _note_versions(settings, look)
     if found.files or found.rows or pending.path(settings).exists():

@@ -27,7 +27,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from pipeline import arrow
 from pipeline.report import words
+
+arrow.with_pandas()
 
 #: Name → colour on white. Opaque on purpose: the page swaps them by attribute selectors. page.css holds the dark ones.
 PALETTE = {

@@ -12,8 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
+from pipeline import arrow
 from pipeline.report.words import WHOLE
 from pipeline.storage import digest
+
+arrow.with_pandas()
 
 # `own`: the day's counts as the prediction of it is judged by them, after the cap on authors of its published row, where that has one.
 # Numeric, so that no order of adding shows.

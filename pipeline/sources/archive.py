@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pipeline import days, errors, geo, minutes, recall, storage
 from pipeline.days import Window
 from pipeline.recall import Recall
+from pipeline.schema import RECORDS
 from pipeline.settings import Area, Settings
 
 #: How extracts are counted by area and day; raise it when that changes.
@@ -36,6 +37,7 @@ ENOUGH_TO_TELL: Final = 20
 OF_A_SEARCH: Final = "archive of a search: what it did not ask for is missing"
 PARTLY_OF_A_SEARCH: Final = "partly an archive of a search: what it asked for is counted more fully than the rest"
 _NAME: Final = re.compile(r"[0-9a-f]{16}")
+_REPEATING: Final = tuple(name for name in storage.DICTIONARY_COLUMNS if name in RECORDS.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ def expired(settings: Settings, area: Area, day: date) -> bool:
 def records(settings: Settings, digest: str, window: Window) -> Iterator[pa.Table]:
     """The records of an extract that were written in the window: tables of schema.RECORDS, a row group each.
 
+    Columns whose values repeat come as dictionaries: most rows are of no area that is asked for, and their values need not be made.
+
     Raises:
         MissingData: [content] retention_days have passed, and they were removed.
     """
@@ -145,7 +149,7 @@ def records(settings: Settings, digest: str, window: Window) -> Iterator[pa.Tabl
     if limit is not None and window.start < limit:
         raise errors.expired(f"archive {digest} before {limit:%Y-%m-%d %H:%M} UTC")
     start, end = pa.scalar(window.start, pa.timestamp("us", tz="UTC")), pa.scalar(window.end, pa.timestamp("us", tz="UTC"))
-    with pq.ParquetFile(folder(settings, digest) / "records.parquet") as file:
+    with pq.ParquetFile(folder(settings, digest) / "records.parquet", read_dictionary=_REPEATING) as file:
         column = file.schema_arrow.names.index("created_at")
         for group in range(file.num_row_groups):
             statistics = file.metadata.row_group(group).column(column).statistics
