@@ -84,7 +84,7 @@ def luigid(tmp_path: Path) -> Iterator[Luigid]:
 
 
 def test_a_night_through_luigid_shows_every_task_done(installation: Installation, luigid: Luigid) -> None:
-    """Two workers, a real scheduler: exit code 0, every task DONE on its page, none failed; what it knows of a task is its names and its date."""
+    """Two workers, a real scheduler: exit code 0, every task DONE on its page, none failed; of a task it knows names and date."""
     done = installation.luigi("Nightly", "--date", "2026-11-10", *luigid.arguments(), workers=2, local=False)
     assert done.returncode == 0, done.stdout
     tasks = luigid.ask("task_list", {"status": "DONE", "upstream_status": ""})
