@@ -158,10 +158,11 @@ class Reader:
         self._passed(1, len(line))
         return self._settle()
 
-    def passed(self, lines: int, size: int) -> None:
-        """Count lines that are one document each and that somebody else has read; not while the reader waits. `size` is in bytes."""
+    def passed(self, lines: int, size: int, *, blank: int = 0) -> None:
+        """Count lines that somebody else has read, one document each but for the blank ones; not while the reader waits. `size`: bytes."""
         self._lines.total += lines
-        self._lines.documents += lines
+        self._lines.blank += blank
+        self._lines.documents += lines - blank
         self._passed(lines, size)
 
     def finish(self) -> Iterator[Found]:

@@ -42,6 +42,11 @@ BOMB: Final = (
     " (unpack it yourself and import that, if it should be)"
 )
 
+#: What is said after the last of them.
+ENOUGH: Final = (
+    "much came out with nothing usable in it, again and again: no more of this file is read (unpack it yourself, if it should be)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Damage:

@@ -81,13 +81,19 @@ class _Reading:
         size = sum(map(len, lines))
         if size >= documents.LONGEST_LINE:
             return False
+        # a stream without tweets sends an empty line now and then
+        blank = sum(map(bytes.isspace, lines))
+        if blank == len(lines):
+            reader.passed(blank, size, blank=blank)
+            return True
+        told = [line for line in lines if not line.isspace()] if blank else lines
         for place, decoder in enumerate(self._decoders):
             try:
-                keep = decoder.read(lines)
+                keep = decoder.read(told)
             except Declined:
                 continue
             keep()
-            reader.passed(len(lines), size)
+            reader.passed(len(lines), size, blank=blank)
             if place:
                 self._decoders.insert(0, self._decoders.pop(place))
             self._fruitless, self._next_pause = 0, PATIENCE

@@ -13,7 +13,7 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from pipeline import compression, tars, zips
-from pipeline.layers import BUFFER, HEAD, PACKED_BUFFER, Damage, Damages, Layer, Limits, Shared, Source, buffered
+from pipeline.layers import BUFFER, ENOUGH, HEAD, PACKED_BUFFER, Damage, Damages, Layer, Limits, Shared, Source, buffered
 
 __all__ = ["Damage", "Damages", "Member", "members", "none"]
 
@@ -59,6 +59,13 @@ def members(
         ArchiveError: `damages` is strict, and something is broken.
     """
     shared = Shared(damages, Limits(counted), skip)
+    yield from _members(file, shared)
+    if shared.limits.exhausted:
+        # each bomb is told where it was; this, that members after them were not even looked for
+        shared.note("", "too_many_bombs", file.tell(), ENOUGH)
+
+
+def _members(file: BinaryIO, shared: Shared) -> Iterator[Member]:
     whole = buffered(Source(file, shared.limits), PACKED_BUFFER)
     if whole.peek(HEAD)[:4] in zips.MARKS:
         yield from zips.read_file(whole, shared, partial(_inside, shared, 1))

@@ -78,6 +78,18 @@ def searches(document: Any) -> list[str]:
     return found
 
 
+def deleted(document: Any) -> int | None:
+    """The tweet that a `delete` or `drop` asks to delete, by itself or as the `data` of a document; None where it is spoiled."""
+    for notice in (_table(document), _table(_table(document).get("data"))):
+        body = next((_table(notice[kind]) for kind in ("delete", "drop") if kind in notice), {})
+        if tweet := _table(body.get("status") or body.get("tweet") or body.get("post")):
+            try:
+                return _id(tweet)
+            except Fault:
+                return None
+    return None
+
+
 # shapes --------------------------------------------------------------------------------------------------------------
 
 

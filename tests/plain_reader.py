@@ -51,6 +51,8 @@ class Reading:
     found: list[Found] = field(default_factory=list)
     fates: list[tuple[str, str]] = field(default_factory=list)
     searches: list[str] = field(default_factory=list)
+    #: What the notices of one tweet each ask to delete; None for one that is spoiled, or stands in a list of others.
+    deleted: list[int | None] = field(default_factory=list)
 
     def lines(self) -> Counter[str]:
         """Fate → how many lines."""
@@ -69,6 +71,8 @@ def read(content: bytes) -> Reading:
                 reading.searches += plain_posts.searches(value)
                 for what, inner in plain_posts.outcomes(value):
                     reading.found.append(Found(what, inner, name, line, offset))
+                    if what == "notice" and inner[0] in ("delete", "drop"):
+                        reading.deleted.append(plain_posts.deleted(value))
     return reading
 
 

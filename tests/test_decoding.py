@@ -295,6 +295,16 @@ def test_places_of_what_is_rejected_do_not_fill_the_memory(monkeypatch: pytest.M
     assert extract.quarantine.counts == {"bad_point": 400}
 
 
+def test_blank_lines_are_passed_over_by_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They keep a stream alive; one at a time, with the tweets around it, they would take longer than those."""
+    tweets = [lines(make_tweet(sequence=number)) for number in range(20)]
+    content = b"\r\n".join(tweets) + b"\n" * 500 + b" \t\r\n" + tweets[0] + b"  "
+    agree(content)
+    monkeypatch.setattr(documents.Reader, "take", None)
+    counts = extracted(content)[2]
+    assert (counts["lines"]["total"], counts["lines"]["blank"], counts["lines"]["documents"]) == (542, 521, 21)
+
+
 CLOCKS = st.sampled_from(["00:00:00", "23:59:59", "24:00:00", "23:60:00", "7:00:00", "07:00:60", "٠٧:00:00", "0a:00:00", "07-00-00", ""])
 
 

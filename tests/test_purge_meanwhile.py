@@ -64,12 +64,16 @@ def test_an_import_that_began_before(make_settings: Make, tmp_path: Path) -> Non
     settings = make_settings(settings="[import]\nbatch_rows = 100\n", database=True)
     path = tmp_path / "archive.jsonl"
     path.write_bytes(lines(*tweets(DAY, range(250))))
+    purged: list[str] = []
 
     def told(_: float | None, message: str) -> None:
-        if "100 geotagged" in message:
+        if "geotagged" in message and not purged:
             purge.run(settings, asked(number_of(3), number_of(240)), source="test")
+            purged.append(message)
 
     (report,) = importing.run(settings, [path], progress=told).files
+    # the first batch was written, and the last tweets were not read yet
+    assert int(purged[0].split(" geotagged")[0].split()[-1]) in range(100, 240)
     assert (report.stored, report.deleted, report.accounted) == (248, 2, True)
     assert needles_found(haystack(settings), [number_of(3), number_of(240)], [words(3, False), words(240)]) == []
 

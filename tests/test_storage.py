@@ -95,3 +95,15 @@ def test_many_digests_that_differ_in_one_part_are_the_same_as_each_by_itself() -
         of = storage.digest_around(before, after)
         for part in ("", 'a "quoted" é', None, 1.5, ["a", {"b": 1}]):
             assert of(part) == storage.digest(*before, part, *after)
+
+
+def test_arrays_are_made_without_pandas() -> None:
+    """Importing it takes longer than most commands; who asks pyarrow for it still gets it."""
+    code = """if True:
+        import sys
+        from pipeline import storage
+        import numpy, pyarrow
+        table = pyarrow.table({"n": pyarrow.array(numpy.array([1, 2])), "text": pyarrow.array(["a", None])})
+        print("pandas" in sys.modules, table.to_pandas().n.sum(), pyarrow.array(__import__("pandas").Series(["b", None])).to_pylist())"""
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert printed.split(maxsplit=2) == ["False", "3", "['b', None]\n"]

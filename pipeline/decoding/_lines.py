@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import pyarrow as pa
 
 from pipeline.formats import Bad, instant
 
-#: Moments kept as they were written: posts of a stream share their seconds.
-MOST_MOMENTS: Final = 16_384
+#: Minutes kept as they were written: eleven days of them.
+MOST_MINUTES: Final = 16_384
 _LARGEST_ID: Final = 2**63 - 1
 T = TypeVar("T")
 
@@ -81,38 +81,50 @@ def whole_ids(ids: Sequence[str]) -> list[int]:
     return numbers
 
 
-class Moments(dict[Any, int]):
-    """A time as it is written → seconds since 1970.
-
-    Raises:
-        Declined: it is none (the missing one, which an id may know, too).
-    """
+class Moments:
+    """Times as they are written, to seconds since 1970: posts of a stream share their seconds, those of one place their minutes."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._midnights: dict[str, int] = {}
+        self._minutes = _Minutes()
 
-    def __missing__(self, written: Any) -> int:
-        if len(self) >= MOST_MOMENTS:
+    def seconds(self, written: Sequence[str]) -> list[int]:
+        """Each of the times.
+
+        Raises:
+            Declined: one of them is none (or one that an id may know better).
+        """
+        different = set(written)
+        if 2 * len(different) > len(written):
+            return self._each(written)
+        known = dict(zip(different, self._each(different), strict=True))
+        return [known[moment] for moment in written]
+
+    def _each(self, written: Collection[str]) -> list[int]:
+        minutes = self._minutes
+        try:
+            return [minutes[moment[:17] + moment[19:]] + _TWO_DIGITS[moment[17:19]] for moment in written]
+        except KeyError:
+            return list(map(_seconds, written))
+
+
+class _Minutes(dict[str, int]):
+    """A time without its seconds, "Thu Nov 05 18:00: +0000 2026" or "2026-11-05T18:00:.000Z" → the minute's begin, since 1970.
+
+    Raises:
+        KeyError: it is none of these two.
+    """
+
+    def __missing__(self, written: str) -> int:
+        # 24:00:00 is a time to some versions of Python, 24:00:01 to none
+        if written[13:17:3] != "::" or written[11:13] >= "24" or not (written[17:24] == " +0000 " or written[17:] == ".000Z"):
+            raise KeyError(written)
+        if len(self) >= MOST_MINUTES:
             self.clear()
-        moment = self[written] = self._within_its_day(written)
-        return moment
-
-    def _within_its_day(self, written: Any) -> int:
-        """Posts of one place seldom share a second, but they share their days: reading a clock is a quarter of reading a time."""
-        # "Thu Nov 05 18:00:00 +0000 2026" and "2026-11-05T18:00:00.000Z" have the clock at the same place
-        if not isinstance(written, str) or written[13:17:3] != "::" or not (written[19:26] == " +0000 " or written[19:] == ".000Z"):
-            return _seconds(written)
-        hour, minute, second = (_TWO_DIGITS.get(written[place : place + 2], 60) for place in (11, 14, 17))
-        if hour >= 24 or minute == 60 or second == 60:
-            return _seconds(written)
-        day = f"{written[:11]}00:00:00{written[19:]}"
-        midnight = self._midnights.get(day)
-        if midnight is None:
-            if len(self._midnights) >= MOST_MOMENTS:
-                self._midnights.clear()
-            midnight = self._midnights[day] = _seconds(day)
-        return midnight + hour * 3600 + minute * 60 + second
+        try:
+            minute = self[written] = _seconds(f"{written[:17]}00{written[17:]}")
+        except Declined as error:
+            raise KeyError(written) from error
+        return minute
 
 
 _TWO_DIGITS: Final = {f"{number:02}": number for number in range(60)}

@@ -102,8 +102,7 @@ class Tweets:
         if full.count(None) != rows:
             texts = tuple(map(_text, texts, full, repeat(None), repeat(None)))
         self._check(ids, texts, edits, infos)
-        moments = self._moments
-        seconds = [moments[moment] for moment in created]
+        seconds = self._moments.seconds(created)
         located: list[int] = []
         keep_located: Keep | None = None
         if any(column.count(None) != rows for column in where):
@@ -129,8 +128,8 @@ class Tweets:
         if full.count(None) + long.count(None) + notes.count(None) != 3 * rows:
             texts = tuple(map(_text, texts, full, long, notes))
         ids = self._check(names, texts, edits, infos)
-        moments, known_places, known_clients, known_langs = self._moments, self._places, self._clients, self._langs
-        seconds = [moments[moment] for moment in created]
+        known_places, known_clients, known_langs = self._places, self._clients, self._langs
+        seconds = self._moments.seconds(created)
         authors = [user.id_str for user in users]
         if not all(authors):
             raise Declined

@@ -118,10 +118,11 @@ class _Posts(Generic[Post]):
         ids = whole_ids([post.id for post in posts])
         edited = self._to_first(posts, ids)
         written = [post.created_at for post in posts]
-        if edited or not all(written):
+        told = [moment for moment in written if moment]
+        if edited or len(told) < len(written):
             seconds = [self._moment(moment, ids[row], row in edited) for row, moment in enumerate(written)]
         else:
-            seconds = [self._moments[moment] for moment in written]
+            seconds = self._moments.seconds(told)
         places = {row: found for row, post in enumerate(posts) if post.geo and (found := where(post)) != (NOWHERE, None)}
         located = [posts[row] for row in places]
         rows = Rows(
@@ -160,7 +161,7 @@ class _Posts(Generic[Post]):
                 return int(formats.written_at(written, first, 0).timestamp())
             except Bad as error:
                 raise Declined from error
-        return self._moments[written]
+        return self._moments.seconds([written])[0]
 
     def _asked(self, twarc: _Twarc | None) -> list[str]:
         """The searches that twarc2 says it asked."""
