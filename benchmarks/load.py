@@ -2,7 +2,7 @@
 
 Run it: `.venv/bin/python benchmarks/load.py [--rows 200000] [--rounds 3] [--slow]`. It starts an embedded server
 of its own in a temporary folder.
-All ways write the same rows into the same real table (primary key and three indexes) and are checked by one checksum; they take
+All ways write the same rows into the same real table (primary key and all indexes) and are checked by one checksum; they take
 turns, and the smallest time of each counts, so a noisy machine moves all of them. What matters is the ratio to a server-side COPY
 of a CSV file: the fastest that PostgreSQL itself can do. The goals are those of facts/postgres.md.
 """
@@ -10,10 +10,11 @@ of a CSV file: the fastest that PostgreSQL itself can do. The goals are those of
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -71,13 +72,9 @@ def made_up(rows: int) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema.TWEETS)
 
 
-def main() -> None:
-    """Measure, check, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--slow", action="store_true", help="pandas.to_sql too, which takes longer than all others together")
-    options = parser.parse_args()
+@contextlib.contextmanager
+def installation() -> Iterator[tuple[Settings, Path]]:
+    """Settings with a server of their own, in a temporary folder; the server ends with it."""
     with tempfile.TemporaryDirectory(prefix="geobeta-bench-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)  # root's server runs as another user
@@ -86,9 +83,20 @@ def main() -> None:
         environ = {"GEOBETA_CONFIG": name, "GEOBETA_DATA": str(folder / "var"), "GEOBETA_AUTHOR_KEY": "a key for benchmarks"}
         found = settings.read(environ)
         try:
-            measure(found, folder, made_up(options.rows), options.rounds, slow=options.slow)
+            yield found, folder
         finally:
             embedded.stop(found)
+
+
+def main() -> None:
+    """Measure, check, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--slow", action="store_true", help="pandas.to_sql too, which takes longer than all others together")
+    options = parser.parse_args()
+    with installation() as (found, folder):
+        measure(found, folder, made_up(options.rows), options.rounds, slow=options.slow)
 
 
 def measure(found: Settings, folder: Path, tweets: pa.Table, rounds: int, *, slow: bool) -> None:

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -31,6 +31,9 @@ from pipeline.settings import Settings
 MOST_TASKS: Final = 200
 #: Runs whose logs are kept.
 KEPT: Final = 10
+#: In a run's folder: what came of its files, a line each; and how many bytes of that the command has told.
+LOG: Final = "outcomes.jsonl"
+TOLD: Final = "told"
 #: Seconds between two words of a process on how far it is.
 TELL_EVERY: Final = 0.3
 
@@ -190,14 +193,54 @@ def at_work(settings: Settings, run: Run) -> dict[Path, float]:
 
 def outcomes(settings: Settings, run: Run, offset: int = 0) -> tuple[list[Outcome], int]:
     """What has come of files, from a place in the log on (0: the beginning); and the place to go on at."""
+    return _logged(_log(settings, run.name), offset)
+
+
+def _logged(log: Path, offset: int) -> tuple[list[Outcome], int]:
     try:
-        with open(_log(settings, run.name), "rb") as file:
+        with open(log, "rb") as file:
             file.seek(offset)
             new = file.read()
     except FileNotFoundError:
         return [], offset
     new = new[: new.rfind(b"\n") + 1]
     return [found for line in new.splitlines() if (found := _outcome(line))], offset + len(new)
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """What runs have imported of which no command has said yet that it came: this run's, and those of commands that were stopped.
+
+    Attributes:
+        runs: a run's folder → digests of the extracts that it made, and up to where in its log.
+    """
+
+    runs: Mapping[Path, tuple[frozenset[str], int]]
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of all runs."""
+        return frozenset().union(*(digests for digests, _ in self.runs.values()))
+
+    def forget(self, told: Set[str]) -> None:
+        """These have been told; a run that has imported others too is kept, for whoever imports them again."""
+        for where, (digests, end) in self.runs.items():
+            if digests and digests <= told:
+                storage.write_bytes(where / TOLD, str(end).encode("ascii"))
+
+
+def untold(settings: Settings) -> Untold:
+    """What the last runs have imported, but for what has been told."""
+    found = {}
+    for where in (settings.data / "imports").glob("*Z-*"):
+        try:
+            begin = int((where / TOLD).read_bytes())
+        except (OSError, ValueError):
+            begin = 0
+        outcomes_, end = _logged(where / LOG, begin)
+        digests = frozenset(one.digest for one in outcomes_ if one.status == "imported" and one.digest is not None)
+        found[where] = (digests, end)
+    return Untold(found)
 
 
 def _outcome(line: bytes) -> Outcome | None:
@@ -225,7 +268,7 @@ def _note(settings: Settings, name: str, path: Path, found: FileReport | Failure
 
 
 def _log(settings: Settings, name: str) -> Path:
-    return folder(settings, name) / "outcomes.jsonl"
+    return folder(settings, name) / LOG
 
 
 def _sweep(settings: Settings) -> None:

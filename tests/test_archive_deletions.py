@@ -398,6 +398,7 @@ def test_a_day_that_is_all_gone(make_settings: Make) -> None:
 # many ----------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_many_archives_are_gathered(settings: Settings) -> None:
     """Into a few files, which lose nothing of them: neither when an extract is made again, nor when one is taken away."""
     for n in range(deletion_index.LOOSE + 3):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import itertools
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -27,6 +25,7 @@ from pipeline.settings import Settings
 from pipeline.sources import archive
 from tests import posts
 from tests.conftest import AREAS
+from tests.packed import tarred
 from tests.posts import lines, make_page, make_post, make_tweet
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,17 +64,6 @@ def as_v2(old: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return make_post(at=when, **own | {"text": old["text"], "geo": geo} | changes)
 
 
-def tarred(**files: bytes) -> bytes:
-    """A tar file."""
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as packed:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(f"{name}.json.gz")
-            entry.size = len(content)
-            packed.addfile(entry, io.BytesIO(content))
-    return target.getvalue()
-
-
 def archives() -> dict[str, bytes]:
     """Files that overlap in every way: of two local days, by twarc 1 and 2, in a tar and by themselves, with edits in one of them."""
     hours = [[tweet(day, hour, 24 * day + hour + 50 * n) for n in range(4)] for day in (0, 1) for hour in range(2, 24, 3)]
@@ -89,7 +77,7 @@ def archives() -> dict[str, bytes]:
         "first.jsonl": lines(*first, *first[:3], posts.notices()["delete"]),
         "second.jsonl.gz": gzip.compress(lines(*second), mtime=0),
         "subset.jsonl": lines(*first[3:20], *second[:5]),
-        "second.tar": tarred(**packed),
+        "second.tar": tarred({f"{name}.json.gz": content for name, content in packed.items()}),
         "hour.json.gz": packed["03"],
         "twarc2.jsonl": lines(make_page(*map(as_v2, first[:16])), make_page(*map(as_v2, first[16:]))),
         "edits.jsonl": lines(make_page(*edits), "no JSON", ""),

@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import zstandard
 
 from pipeline import layers, streams
 from pipeline.streams import Damage
+from tests.packed import tarred, zipped
 
 MEGABYTE = 1024 * 1024
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,32 +91,17 @@ def test_many_lines_of_nothing_are_stopped_earlier() -> None:
 
 def test_a_bomb_in_an_archive_costs_itself_alone() -> None:
     """The members after it are read."""
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, content in (("a", b"{}"), ("bomb", zeros(256)), ("b", b"{}")):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    found, damages = drained(target.getvalue())
+    found, damages = drained(tarred({"a": b"{}", "bomb": zeros(256), "b": b"{}"}))
     assert (found["a"], found["b"]) == (2, 2)
     assert [(damage.member, damage.reason) for damage in damages] == [("bomb", "bomb_gzip")]
-
-
-def zipped(**files: bytes) -> bytes:
-    """A zip."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return target.getvalue()
 
 
 @pytest.mark.slow
 def test_zips_in_zips_end() -> None:
     """16 in each of 16 in each of 16 …, with half a gigabyte of zeros in each at last: after a few the rest is left."""
-    content = zipped(zeros=bytes(512 * MEGABYTE))
+    content = zipped({"zeros": bytes(512 * MEGABYTE)})
     for _ in range(5):
-        content = zipped(**{f"{number}.zip": content for number in range(16)})
+        content = zipped({f"{number}.zip": content for number in range(16)})
     found, damages = drained(content)
     assert len(found) == layers.MOST_BOMBS
     assert {damage.reason for damage in damages[:-1]} == {"bomb_zip"}
@@ -125,9 +110,9 @@ def test_zips_in_zips_end() -> None:
 
 def test_many_empty_archives_in_archives_end() -> None:
     """They cost time though nothing comes out of them."""
-    content = zipped(a=b"")
+    content = zipped({"a": b""})
     for _ in range(6):
-        content = zipped(**{f"{number}.zip": content for number in range(10)})
+        content = zipped({f"{number}.zip": content for number in range(10)})
     found, damages = drained(content)
     assert len(found) <= layers.MOST_EMPTY
     assert [damage.reason for damage in damages] == ["too_many_bombs"]

@@ -22,6 +22,7 @@ from pipeline.days import window
 from pipeline.digest import night
 from pipeline.report import page, table
 from pipeline.settings import Settings
+from pipeline.sources import archive
 from tests.conftest import STUDIES
 from tests.partitions import make_hours, make_tweet, write_counts, write_tweets
 from tests.report_days import SMALL, run_stages
@@ -205,6 +206,7 @@ def test_import_accounts_for_every_record(installed: Callable[..., Settings], tm
         "  8 lines = 5 with a document + 1 blank + 2 broken",
         "  notices, by kind: 1 limit",
         "  discarded, by reason: 1 bad_json, 1 truncated",
+        f"  kept with line and offset in archives/{archive.held(settings)[0]}/rejects.parquet",
         "  mexico-city: 7 records = 1 kept + 1 outside + 1 without point and place + 1 duplicate + 1 notice + 2 discarded;"
         " on 1 day, 2026-11-22 to 2026-11-22",
     ]
@@ -213,6 +215,9 @@ def test_import_accounts_for_every_record(installed: Callable[..., Settings], tm
     assert cli.main(["import", str(file)]) == 0
     assert "held" in capsys.readouterr().out
     assert sorted(str(path) for path in settings.data.rglob("*")) == before
+    file.write_text("\xff\xd8 a picture\n", encoding="latin-1")
+    assert cli.main(["import", str(file)]) == 0
+    assert "WARNING: nothing of it was understood" in capsys.readouterr().out
 
 
 @pytest.mark.slow

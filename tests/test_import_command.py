@@ -79,7 +79,7 @@ def test_many_files_over_two_processes(settings: Settings) -> None:
     assert out.count(": held\n") == 12
     assert found == set()
     bad.write_bytes(lines(make_tweet(sequence=99)))
-    code, out, _ = run(settings, "in", "--workers", 2, "--strict")
+    code, out, _ = run(settings, "in", "--strict")
     assert (code, out.count(": held\n"), out.count(": imported\n")) == (0, 12, 1)
 
 
@@ -126,7 +126,7 @@ def test_a_killed_worker_fails_its_file_for_now(settings: Settings) -> None:
     assert code == 75
     assert "nobody read it to its end" in out
     assert "luigi.log" in out
-    assert run(settings, "in", "--workers", 2)[0] == 0
+    assert run(settings, "in")[0] == 0
 
 
 def test_little_is_read_in_the_commands_own_process(settings: Settings) -> None:
@@ -135,6 +135,8 @@ def test_little_is_read_in_the_commands_own_process(settings: Settings) -> None:
     code, out, err = run(settings, "in")
     assert (code, out.count(": imported\n")) == (0, 1)
     assert "tasks" not in err.split("to count")[0]
+    code, out, err = run(settings, "in", "--workers", 2)
+    assert (code, out.count(": held\n"), err) == (0, 1, "")
     assert AT_ONCE < 100_000_000
 
 
@@ -254,6 +256,36 @@ def test_the_next_step_counts_what_came(settings: Settings) -> None:
     assert step(5) is None  # the same bytes as the first time: nothing came
     storage.write_bytes(path, b"")
     assert import_account.next_step(importing.run(settings, [path])) is None
+
+
+def test_what_a_killed_command_could_not_tell_is_told_by_the_next(settings: Settings) -> None:
+    """Its nights are counted too: they would be missing without a word. Once told, they are not told again."""
+    paths = [settings.data.parent / f"day-{number}.json" for number in (5, 6)]
+    for path, number in zip(paths, (5, 6), strict=True):
+        path.write_bytes(lines(make_tweet(at=NOON.replace(day=number))))
+    killed = import_runs.begin(settings, paths, since=None, until=None, strict=False)
+    import_runs.read(settings, killed, paths[0])
+
+    def step() -> str | None:
+        report, untold = importing.run(settings, paths), import_runs.untold(settings)
+        said = import_account.next_step(report, date(2026, 12, 1), untold=untold.digests)
+        untold.forget({file.digest for file in report.files})
+        return said
+
+    assert import_runs.untold(settings).digests == set(archive.held(settings))
+    assert "--start 2026-11-05 --stop 2026-11-07" in str(step())
+    assert step() is None
+    # workers that outlived their command go on writing
+    (settings.data.parent / "day-7.json").write_bytes(lines(make_tweet(at=NOON.replace(day=7))))
+    paths.append(settings.data.parent / "day-7.json")
+    import_runs.read(settings, killed, paths[2])
+    import_runs.untold(settings).forget(set())
+    assert step() == "luigi --module tasks Nightly --date 2026-11-07 --local-scheduler"
+
+
+def test_one_is_not_several() -> None:
+    assert [import_account.in_words(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert [import_account.in_words(number, "process", "processes") for number in (1, 2)] == ["1 process", "2 processes"]
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (185, "3:05 min"), (7805, "2:10 h")])

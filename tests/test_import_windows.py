@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-import zipfile
+import gzip
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +17,7 @@ from pipeline.errors import ArchiveError
 from pipeline.import_report import FileReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
+from tests.packed import tarred, zipped
 from tests.posts import lines, make_tweet, notices
 
 Make = Callable[..., Settings]
@@ -31,29 +30,11 @@ def settings(make_settings: Make) -> Settings:
     return make_settings(database=False)
 
 
-def minutes_of(day: date, *, every: int = 20) -> list[tuple[str, bytes]]:
+def minutes_of(day: date, *, every: int = 20) -> dict[str, bytes]:
     """The files of one day of UTC as archive.org names them, one tweet of the city in each."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     moments = [start + timedelta(minutes=minute) for minute in range(0, 1440, every)]
-    return [(f"{moment:%Y/%m/%d/%H/%M}.json", lines(make_tweet(at=moment, source=day.isoformat()))) for moment in moments]
-
-
-def tar_of(files: list[tuple[str, bytes]]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, content in files:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
-
-
-def zip_of(files: list[tuple[str, bytes]]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive_:
-        for name, content in files:
-            archive_.writestr(name, content)
-    return packed.getvalue()
+    return {f"{moment:%Y/%m/%d/%H/%M}.json": lines(make_tweet(at=moment, source=day.isoformat())) for moment in moments}
 
 
 def put(settings: Settings, content: bytes, name: str = "stream.tar.gz") -> Path:
@@ -71,8 +52,8 @@ def bring(settings: Settings, path: Path, since: date | None = None, until: date
     return file
 
 
-def five_days() -> list[tuple[str, bytes]]:
-    return [file for number in range(5) for file in minutes_of(FIRST + timedelta(days=number))]
+def five_days() -> dict[str, bytes]:
+    return {name: content for number in range(5) for name, content in minutes_of(FIRST + timedelta(days=number)).items()}
 
 
 def test_of_a_window_every_zone_gets_its_whole_days() -> None:
@@ -104,8 +85,8 @@ def test_whole_days_are_those_within(zone: str) -> None:
             assert (inner.start, inner.end) == (wanted[0].start, wanted[-1].end)
 
 
-@pytest.mark.parametrize("pack", [tar_of, zip_of], ids=["tar", "zip"])
-def test_only_the_days_asked_for_are_kept(settings: Settings, pack: Callable[[list[tuple[str, bytes]]], bytes]) -> None:
+@pytest.mark.parametrize("pack", [tarred, zipped], ids=["tar", "zip"])
+def test_only_the_days_asked_for_are_kept(settings: Settings, pack: Callable[[dict[str, bytes]], bytes]) -> None:
     """Members whose names tell of other days are not read; the rest outside is counted; all of it stands in the account."""
     day = FIRST + timedelta(days=2)
     file = bring(settings, put(settings, pack(five_days())), day, day)
@@ -124,7 +105,7 @@ def test_a_part_of_a_day_is_no_day(settings: Settings) -> None:
     """What a window holds of the days beside it neither makes them days that are held nor fills another archive's gaps."""
     area, day = settings.area("mexico-city"), FIRST + timedelta(days=2)
     before = day - timedelta(days=1)
-    bring(settings, put(settings, tar_of(five_days())), day, day)
+    bring(settings, put(settings, gzip.compress(tarred(five_days()))), day, day)
     assert archive.holding(settings, area, before) == ()
     morning = days.window(before, area.zone).start
     quiet = lines(*(make_tweet(at=morning + timedelta(minutes=20 * n)) for n in range(18)))
@@ -132,13 +113,13 @@ def test_a_part_of_a_day_is_no_day(settings: Settings) -> None:
     share, reason = archive.coverage(settings, area, before)
     assert share == pytest.approx((17 * 20 + 1) / 1440)
     assert "05:41-24:00" in reason
-    bring(settings, put(settings, tar_of(five_days())))
+    bring(settings, put(settings, gzip.compress(tarred(five_days()))))
     assert archive.coverage(settings, area, before) == (1.0, "")
 
 
 def test_more_days_later_lose_none(settings: Settings) -> None:
     """The file is read again for all days that anybody asked for; and not again for any of them."""
-    path = put(settings, tar_of(five_days()))
+    path = put(settings, gzip.compress(tarred(five_days())))
     area, last = settings.area("mexico-city"), FIRST + timedelta(days=3)
     assert bring(settings, path, FIRST + timedelta(days=1), FIRST + timedelta(days=1)).status == "imported"
     assert bring(settings, path, FIRST + timedelta(days=1), FIRST + timedelta(days=1)).status == "held"
@@ -153,7 +134,7 @@ def test_more_days_later_lose_none(settings: Settings) -> None:
 
 def test_what_a_window_holds_is_what_all_of_the_file_holds_of_it(settings: Settings) -> None:
     """A day's identity, and so all that is made of it, stays when the rest of the file is read as well."""
-    path, area, day = put(settings, tar_of(five_days())), settings.area("mexico-city"), FIRST + timedelta(days=2)
+    path, area, day = put(settings, gzip.compress(tarred(five_days()))), settings.area("mexico-city"), FIRST + timedelta(days=2)
     window = days.window(day, area.zone)
 
     def told(digest: str) -> tuple[object, ...]:
@@ -168,7 +149,7 @@ def test_what_a_window_holds_is_what_all_of_the_file_holds_of_it(settings: Setti
 
 def test_newer_code_keeps_what_was_held(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """An extract of old code is made anew for its own days as well."""
-    path, area = put(settings, tar_of(five_days())), settings.area("mexico-city")
+    path, area = put(settings, gzip.compress(tarred(five_days()))), settings.area("mexico-city")
     bring(settings, path, FIRST + timedelta(days=1), FIRST + timedelta(days=1))
     monkeypatch.setattr(importing, "CODE_VERSION", importing.CODE_VERSION + 1)
     bring(settings, path, FIRST + timedelta(days=2), FIRST + timedelta(days=2))
@@ -186,7 +167,7 @@ def test_notices_count_whenever_and_observe_nothing_outside(settings: Settings) 
 
 def test_files_named_by_their_minute_are_not_opened(settings: Settings) -> None:
     """In folders as in archives; each is told of, and nothing is made of it."""
-    paths = [put(settings, content, f"grab/{name}") for name, content in five_days()[::12]]
+    paths = [put(settings, content, f"grab/{name}") for name, content in list(five_days().items())[::12]]
     day = FIRST + timedelta(days=4)
     report = importing.run(settings, [settings.data.parent / "grab"], window=days.reach(day, day))
     assert (len(report.files), len(report.skipped), len(paths)) == (12, 18, 30)
@@ -249,14 +230,14 @@ def test_strict_is_asked_of_what_is_held_as_well(settings: Settings) -> None:
 
 def test_a_damaged_archive_is_refused_strictly(settings: Settings) -> None:
     """Cut in the middle of its packing."""
-    cut = put(settings, tar_of(five_days())[:-2000])
+    cut = put(settings, gzip.compress(tarred(five_days()))[:-2000])
     (failure,) = importing.run(settings, [cut], strict=True).failures
     assert "truncated" in failure.what
 
 
 def test_a_manifest_of_before_windows_is_of_everything(settings: Settings) -> None:
     """Extracts of an older geobeta have none in their manifests."""
-    packed = put(settings, tar_of(five_days()))
+    packed = put(settings, gzip.compress(tarred(five_days())))
     file = bring(settings, packed)
     path = archive.folder(settings, file.digest) / "manifest.json"
     manifest = storage.read_json(path)

@@ -279,8 +279,14 @@ def test_counts_that_become_stale_while_a_posterior_is_made_do_not_get_its_marke
     load.counts(settings, "traffic", day(5))
     wanted = count.revision(settings, "traffic", day(5))
     answers = iter([wanted, *["a newer one"] * 20])
+
+    def asked(*given: object) -> str:
+        return next(answers)
+
     with monkeypatch.context() as patch:
-        patch.setattr(count, "revision", lambda *given: next(answers))
+        # of one day, or of all days of a study
+        patch.setattr(count, "revision", asked)
+        patch.setattr(count, "revisions_by_day", lambda *given: asked)
         posterior.update(settings, "traffic", day(5))
         assert not posterior.has(settings, "traffic", day(5))
     assert posterior.has(settings, "traffic", day(5))

@@ -9,12 +9,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from pipeline import clean, cursor, database, extract, importing, load, purge, storage
-from pipeline.errors import AlreadyRunning, DatabaseUnavailable
+from pipeline import clean, cursor, database, extract, import_runs, importing, load, purge, storage
+from pipeline.errors import AlreadyRunning, ArchiveError, DatabaseUnavailable
 from pipeline.settings import Settings
 from pipeline.walks import Walk
 from tests.fetched import put_pages
-from tests.posts import lines, make_page, make_place
+from tests.posts import lines, make_page, make_place, make_tweet
 from tests.searching import haystack, needles_found
 from tests.test_purge import DAY, asked, at, number_of, post, tweets, words
 
@@ -109,3 +109,20 @@ def test_a_load_that_began_before(make_settings: Make) -> None:
     clean.run(settings, "mexico-city", DAY)
     assert load.tweets(settings, "mexico-city", DAY) == 1
     assert needles_found(haystack(settings), [number_of(0)], [words(0)]) == []
+
+
+def test_the_logs_of_an_import_that_refused_it(make_settings: Make, tmp_path: Path) -> None:
+    """A strict import shows what it refuses: that can be an id that is gone, in its log, its outcomes, and the account of many files."""
+    settings = make_settings(database=True)
+    path = tmp_path / "refused.json"
+    path.write_bytes(lines(make_tweet(created_at=f"at {number_of(0)}")))
+    run = import_runs.begin(settings, [path], since=None, until=None, strict=True)
+    with pytest.raises(ArchiveError, match=str(number_of(0))) as refused:
+        import_runs.read(settings, run, path)
+    for name in (f"{run.name}/luigi.log", "account.txt"):
+        (settings.data / "imports" / name).write_text(f"{refused.value}\n")
+    assert needles_found(haystack(settings), [number_of(0)], []) != []
+    purge.run(settings, asked(number_of(0)), source="test")
+    assert needles_found(haystack(settings), [number_of(0)], []) == []
+    (outcome,) = import_runs.outcomes(settings, run)[0]
+    assert (outcome.path, outcome.status) == (path, "failed")

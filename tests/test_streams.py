@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline import streams
 from pipeline.streams import Damage
+from tests.packed import tarred
 
 # random enough not to vanish when compressed
 PLAIN = b"".join(b'{"n": %d}\r\n' % (n * n * 7919 % 1_000_003) for n in range(8_000))
@@ -34,17 +35,6 @@ def read(content: bytes) -> tuple[dict[str, bytes], list[Damage]]:
     damages: list[Damage] = []
     found = {member.name: member.stream.read() for member in streams.members(io.BytesIO(content), damages)}
     return found, damages
-
-
-def tar(**files: bytes) -> bytes:
-    """A tar file; `__` in a name is a slash."""
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name.replace("__", "/"))
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return target.getvalue()
 
 
 def test_a_plain_file_is_itself() -> None:
@@ -89,8 +79,8 @@ def test_what_comes_before_rubbish_is_read(kind: str) -> None:
 
 def test_tars_are_read_member_by_member() -> None:
     """Of compressed files, compressed itself, and in each other."""
-    inner = tar(b=PLAIN)
-    packed = gzip.compress(tar(day__01__00=b"" + bz2.compress(PLAIN), plain=b"{}", inner=PACK["zstd"](inner)))
+    inner = tarred({"b": PLAIN})
+    packed = gzip.compress(tarred({"day/01/00": bz2.compress(PLAIN), "plain": b"{}", "inner": PACK["zstd"](inner)}))
     assert read(packed) == ({"day/01/00": PLAIN, "plain": b"{}", "inner/b": PLAIN}, [])
 
 
@@ -104,14 +94,14 @@ def test_names_in_other_encodings_are_names() -> None:
 
 def test_a_broken_member_does_not_cost_the_next() -> None:
     """A truncated file inside a whole tar."""
-    found, damages = read(tar(a=gzip.compress(PLAIN)[:1000], b=b"{}"))
+    found, damages = read(tarred({"a": gzip.compress(PLAIN)[:1000], "b": b"{}"}))
     assert found["b"] == b"{}"
     assert [(damage.member, damage.reason) for damage in damages] == [("a", "truncated_gzip")]
 
 
 def test_a_cut_tar_gives_what_is_there() -> None:
     """Cut in a member, its beginning is read; cut in a compressed tar, both layers say so."""
-    whole = tar(a=PLAIN, b=PLAIN)
+    whole = tarred({"a": PLAIN, "b": PLAIN})
     found, damages = read(whole[: len(PLAIN) + 5000])
     assert found["a"] == PLAIN
     assert PLAIN.startswith(found["b"])
@@ -129,7 +119,7 @@ def test_a_zip_is_read_too() -> None:
         archive.writestr("data/tweets.js", PLAIN)
         archive.writestr("01.json.bz2", bz2.compress(PLAIN))
     assert read(target.getvalue()) == ({"data/tweets.js": PLAIN, "01.json.bz2": PLAIN}, [])
-    assert read(tar(a=target.getvalue())) == ({"a/data/tweets.js": PLAIN, "a/01.json.bz2": PLAIN}, [])
+    assert read(tarred({"a": target.getvalue()})) == ({"a/data/tweets.js": PLAIN, "a/01.json.bz2": PLAIN}, [])
     found, damages = read(target.getvalue()[:-30])
     assert found == {"data/tweets.js": PLAIN, "01.json.bz2": PLAIN}
     assert [damage.reason for damage in damages] == ["broken_zip"]

@@ -8,7 +8,6 @@ import random
 import shutil
 import struct
 import subprocess
-import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 
 from pipeline import streams
 from pipeline.streams import Damage
+from tests.packed import tarred
 
 PLAIN = b"".join(b'{"n": %d}\n' % (n * n * 7919 % 1_000_003) for n in range(3_000))
 METHODS = {"stored": zipfile.ZIP_STORED, "deflated": zipfile.ZIP_DEFLATED, "bzip2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}
@@ -55,13 +55,7 @@ def zipped(method: int = zipfile.ZIP_DEFLATED, *, streamed: bool = False, wide: 
 
 def inside(content: bytes) -> bytes:
     """In a tar, where a zip can be read forward only."""
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, packed in (("z", content), ("after", b"{}")):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(packed)
-            archive.addfile(entry, io.BytesIO(packed))
-    return target.getvalue()
+    return tarred({"z": content, "after": b"{}"})
 
 
 @pytest.mark.parametrize("wide", [False, True], ids=["zip", "zip64"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import resource
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,11 +21,11 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from benchmarks.load import AREA, CONFIG, DAY, made_up
+from benchmarks.load import AREA, DAY, installation, made_up
 from benchmarks.performance import side_by_side, venvs
 from benchmarks.performance.goals import Bench, Goal
 from benchmarks.performance.side_by_side import Way, script
-from pipeline import clean, database, embedded, load, settings, storage
+from pipeline import clean, database, load, storage
 from pipeline.settings import Settings
 
 ROWS: Final = 1_000_000
@@ -119,17 +118,8 @@ class Table:
 
 def figures(bench: Bench) -> Iterator[str | Goal]:
     """In a server of its own, in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="geobeta-bench-", dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # root's server runs as another user
-        for file, text in CONFIG.items():
-            (folder / file).write_text(text, encoding="utf-8")
-        environ = {"GEOBETA_CONFIG": name, "GEOBETA_DATA": str(folder / "var"), "GEOBETA_AUTHOR_KEY": "a key for benchmarks"}
-        found = settings.read(environ)
-        try:
-            yield from _measured(Table(found, folder, made_up(round(ROWS * bench.scale))), bench)
-        finally:
-            embedded.stop(found)
+    with installation() as (found, folder):
+        yield from _measured(Table(found, folder, made_up(round(ROWS * bench.scale))), bench)
 
 
 def _measured(table: Table, bench: Bench) -> Iterator[str | Goal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,11 +46,12 @@ def account(file: FileReport) -> list[str]:
     """One file's account: each line of the text is a sum that adds up."""
     lines = {words: getattr(file.lines, name) for name, words in LINES.items()}
     said = [f"{file.path}: {file.status}", f"  {_sum(file.lines.total, 'line', lines)}"]
-    said += [f"  {line}" for line in [*_by("notices, by kind", file.notices), *_discarded(file), *_damages(file)]]
+    kept = [f"kept with line and offset in archives/{file.digest}/rejects.parquet"] if file.rejects else []
+    said += [f"  {line}" for line in [*_by("notices, by kind", file.notices), *_discarded(file), *kept, *_damages(file)]]
     if file.skipped:
-        said.append(f"  passed over unread, of other days by their names: {_number(file.skipped, 'member')}")
+        said.append(f"  passed over unread, of other days by their names: {in_words(file.skipped, 'member')}")
     for name, counts in file.areas.items():
-        on = f"; on {_number(len(counts.days), 'day')}, {min(counts.days)} to {max(counts.days)}" if counts.days else ""
+        on = f"; on {in_words(len(counts.days), 'day')}, {min(counts.days)} to {max(counts.days)}" if counts.days else ""
         said.append(f"  {name}: {_area(file.of_area(name))}{on}")
     return said + [f"  {line}" for line in _warnings(file)]
 
@@ -86,7 +87,7 @@ def whole(settings: Settings, report: ImportReport, full: Path | None) -> Iterat
     if len(report.failures) > FEW:
         yield f"and {len(report.failures) - FEW:,} more files that were not read"
     if report.skipped:
-        yield f"{_number(len(report.skipped), 'file')} not opened: of other days, by their names"
+        yield f"{in_words(len(report.skipped), 'file')} not opened: of other days, by their names"
 
 
 def _listed(lines: list[str]) -> list[str]:
@@ -102,9 +103,9 @@ def total(settings: Settings, report: ImportReport) -> list[str]:
     return said + [f"  {name}: {_area(report.of_area(name))}" for name in settings.areas]
 
 
-def next_step(report: ImportReport, today: date | None = None) -> str | None:
-    """The command that counts what came; None where no area got a day."""
-    new = [file for file in report.files if file.status == "imported"]
+def next_step(report: ImportReport, today: date | None = None, *, untold: Container[str] = ()) -> str | None:
+    """The command that counts what came, now or (`untold`: digests) by a run that was killed; None where no area got a day."""
+    new = [file for file in report.files if file.status == "imported" or file.digest in untold]
     came = sorted({date.fromisoformat(day) for file in new for counts in file.areas.values() for day in counts.days})
     if not came:
         return None
@@ -136,6 +137,8 @@ def _damages(file: FileReport) -> list[str]:
 
 
 def _warnings(file: FileReport) -> Iterable[str]:
+    if file.records and file.records == sum(file.rejects.values()):
+        yield "WARNING: nothing of it was understood: is it an archive of tweets?"
     if file.searches:
         named = "; ".join(file.searches[: geotagged.SEARCHES]) + ("; and more" if len(file.searches) > geotagged.SEARCHES else "")
         what = "search" if len(file.searches) == 1 else "searches"
@@ -156,8 +159,9 @@ def _sum(whole_: int, unit: str, parts: Mapping[str, int]) -> str:
         for number, (words, count) in enumerate(parts.items())
         if count or number == 0
     ]
-    return f"{_number(whole_, unit)} = {' + '.join(shown)}"
+    return f"{in_words(whole_, unit)} = {' + '.join(shown)}"
 
 
-def _number(number: int, unit: str) -> str:
-    return f"{number:,} {unit}{'s' if number != 1 else ''}"
+def in_words(number: int, unit: str, units: str = "") -> str:
+    """1 file, 2 files; `units` where an s is not enough."""
+    return f"{number:,} {unit if number == 1 else units or f'{unit}s'}"

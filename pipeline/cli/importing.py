@@ -42,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Import, and print what became of every line and record."""
+    from pipeline import import_runs
     from pipeline import settings as configured
     from pipeline.cli import AGAIN, DONE, FAILED, import_account
     from pipeline.cli.terminal import console
@@ -54,8 +55,10 @@ def run(options: argparse.Namespace) -> int:
     out = console()
     for line in [*import_account.whole(settings, report, _written(settings, report)), *deletions.said]:
         out.print(line, markup=False, soft_wrap=True)
-    if step := import_account.next_step(report):
+    untold = import_runs.untold(settings)
+    if step := import_account.next_step(report, untold=untold.digests):
         print(f"to count what came: {step}", file=sys.stderr)
+    untold.forget({file.digest for file in report.files})
     if report.failures:
         return AGAIN if all(failure.transient for failure in report.failures) else FAILED
     if deletions.put_off:
@@ -93,6 +96,7 @@ def _applied(settings: Settings, told: Progress) -> Deletions:
 def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportReport, Deletions]:
     """Read what is not held yet, here or through Luigi; apply deletions."""
     from pipeline import days, importing
+    from pipeline.cli import import_account
     from pipeline.cli.terminal import progress
     from pipeline.import_report import ImportReport
 
@@ -100,13 +104,14 @@ def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportRe
     paths, skipped, failures = importing.find(options.paths, window)
     held = importing.held(settings, paths, importing.wanted(settings, window, strict=options.strict))
     unread = list({importing.absolute(path): path for path in paths if path not in held}.values())
-    few = options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE
+    few = not unread or (options.workers is None and sum(path.stat().st_size for path in unread) < AT_ONCE)
     with progress("import") as told:
         new = (_here if few else _through_luigi)(settings, unread, options, told)
         deletions = _applied(settings, told)
         files = []
         for number, path in enumerate(paths):
-            told(None, f"the account: {number:,} of {len(paths):,} files")
+            if len(paths) > import_account.FEW:
+                told(None, f"the account: {number:,} of {len(paths):,} files")
             # a file that is given twice was held the second time
             outcome = new.pop(importing.absolute(path), None)
             if outcome is not None and outcome.failure is not None:
@@ -133,6 +138,7 @@ def _through_luigi(settings: Settings, unread: list[Path], options: argparse.Nam
     """The same, read by several processes."""
     from pipeline import import_runs, importing
     from pipeline.cli import import_luigi
+    from pipeline.cli.import_account import in_words
 
     asked = import_runs.begin(
         settings, [importing.absolute(path) for path in unread], since=options.since, until=options.until, strict=options.strict
@@ -141,7 +147,8 @@ def _through_luigi(settings: Settings, unread: list[Path], options: argparse.Nam
     local = options.local_scheduler or not where.answers
     workers = min(options.workers or len(os.sched_getaffinity(0)), max(len(asked.tasks), 1))
     how = "without luigid" if options.local_scheduler else where.in_words
-    print(f"{len(unread):,} files in {len(asked.tasks):,} tasks over {workers} processes, {how}", file=sys.stderr)
+    files, tasks = in_words(len(unread), "file"), in_words(len(asked.tasks), "task")
+    print(f"{files} in {tasks} over {in_words(workers, 'process', 'processes')}, {how}", file=sys.stderr)
     return {one.path: one for one in import_luigi.run(settings, asked, workers=workers, local=local, progress=told)}
 
 

@@ -28,7 +28,17 @@ from pipeline.sources import archive
 from pipeline.tombstones import Tombstones
 
 #: What is only numbers, in text: ids in it are struck out where they stand.
-LOGS = ("*.log", "sandbox/*.log", "sandbox/*.jsonl", "postgres/*.log", "postgres/*.log.1")
+#: An import that is strict shows what it refuses.
+LOGS = (
+    "*.log",
+    "imports/*/luigi.log",
+    "imports/*/outcomes.jsonl",
+    "imports/account.txt",
+    "sandbox/*.log",
+    "sandbox/*.jsonl",
+    "postgres/*.log",
+    "postgres/*.log.1",
+)
 LOCK_WAIT_SECONDS = 3600.0
 
 

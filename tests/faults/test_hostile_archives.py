@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import os
-import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,29 +14,10 @@ from pipeline import importing
 from pipeline.cli.import_account import account
 from pipeline.settings import Settings
 from pipeline.sources import archive
+from tests.packed import tarred, zipped
 from tests.posts import lines, make_tweet
 
 pytestmark = pytest.mark.slow
-
-
-def tar(**files: bytes) -> bytes:
-    """A tar whose names lead out of the folder."""
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as made:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(f"../../{name}\x1b[31m")
-            entry.size = len(content)
-            made.addfile(entry, io.BytesIO(content))
-    return target.getvalue()
-
-
-def zipped(**files: bytes) -> bytes:
-    """A zip."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, content in files.items():
-            made.writestr(name, content)
-    return target.getvalue()
 
 
 def test_nothing_else_is_lost(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
@@ -47,14 +25,20 @@ def test_nothing_else_is_lost(make_settings: Callable[..., Settings], tmp_path: 
     settings = make_settings(database=False)
     folder = tmp_path / "in" / "deep"
     folder.mkdir(parents=True)
-    bomb = zipped(zeros=bytes(100 * 2**20))
+    bomb = zipped({"zeros": bytes(100 * 2**20)})
     for _ in range(4):
-        bomb = zipped(**{f"{number}.zip": bomb for number in range(12)})
+        bomb = zipped({f"{number}.zip": bomb for number in range(12)})
     files = {
         "a.json": lines(make_tweet(sequence=1)),
         "b.gz": gzip.compress(lines(make_tweet(sequence=2)), 1) + gzip.compress(bytes(2**28)) * 40,
         "c.zip": bomb,
-        "d.tar": tar(evil=lines(make_tweet(sequence=3)), packed=bz2.compress(lines(make_tweet(sequence=4)))),
+        # names that lead out of the folder, and colour a terminal
+        "d.tar": tarred(
+            {
+                "../../evil\x1b[31m": lines(make_tweet(sequence=3)),
+                "../../packed\x1b[31m": bz2.compress(lines(make_tweet(sequence=4))),
+            }
+        ),
         "e.gz": gzip.compress(lines(*(make_tweet(sequence=number) for number in range(5, 8))))[:-1],
         "z.json": lines(make_tweet(sequence=9)),
     }

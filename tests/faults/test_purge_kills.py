@@ -63,6 +63,17 @@ PURGE = "from pipeline.cli import main; raise SystemExit(main(['purge', '--ids',
 GONE = (0, 3, 6)
 
 
+def assert_gone(installation: Settings, ids: list[int]) -> None:
+    """The tweets of both days, from numbers, reasons, rows and bytes."""
+    assert numbers(installation, DAY) == (7, 3, 7, 3)
+    assert numbers(installation, NEXT) == (7, 3, 14, 6)
+    said = "6 tweets deleted by their authors; earlier counts restated: "
+    assert history(installation) == [(DAY, f"{said}5 of 10 became 3 of 7"), (NEXT, f"{said}10 of 20 became 6 of 14")]
+    assert wrong_rows(installation) == {}
+    texts = [words(n, n % 2 == 0) for n in GONE] + [words(n + 1000, n % 2 == 0) for n in GONE]
+    assert needles_found(haystack(installation), ids, texts) == []
+
+
 def test_every_point_of_a_purge_is_killed_at() -> None:
     """A fault point that no test kills at protects nothing."""
     found = points_in_the_code()
@@ -107,13 +118,7 @@ def test_killed_and_purged_again(installation: Settings, point: str, count: int,
     asked.write_text("\n".join(map(str, ids)))
     kill(installation, database_url, PURGE.format(ids=asked), f"{point}:{count}")
     purge.run(installation, purge.Asked(), source="an earlier purge")
-    assert numbers(installation, DAY) == (7, 3, 7, 3)
-    assert numbers(installation, NEXT) == (7, 3, 14, 6)
-    said = "6 tweets deleted by their authors; earlier counts restated: "
-    assert history(installation) == [(DAY, f"{said}5 of 10 became 3 of 7"), (NEXT, f"{said}10 of 20 became 6 of 14")]
-    assert wrong_rows(installation) == {}
-    texts = [words(n, n % 2 == 0) for n in GONE] + [words(n + 1000, n % 2 == 0) for n in GONE]
-    assert needles_found(haystack(installation), ids, texts) == []
+    assert_gone(installation, ids)
     again = purge.run(installation, purge.Asked(), source="an earlier purge")
     assert (again.tweets, again.days, again.restated) == (0, {}, {})
 
@@ -128,13 +133,7 @@ def test_deletions_of_an_archive_are_applied_by_the_next(installation: Settings,
     path.unlink()
     assert purge.to_apply(installation)
     purge.apply_archives(installation)
-    assert numbers(installation, DAY) == (7, 3, 7, 3)
-    assert numbers(installation, NEXT) == (7, 3, 14, 6)
-    said = "6 tweets deleted by their authors; earlier counts restated: "
-    assert history(installation) == [(DAY, f"{said}5 of 10 became 3 of 7"), (NEXT, f"{said}10 of 20 became 6 of 14")]
-    assert wrong_rows(installation) == {}
-    texts = [words(n, n % 2 == 0) for n in GONE] + [words(n + 1000, n % 2 == 0) for n in GONE]
-    assert needles_found(haystack(installation), ids, texts) == []
+    assert_gone(installation, ids)
     assert not purge.to_apply(installation)
 
 
