@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import import_runs, importing, storage
+from pipeline import archive_ledger, import_runs, importing, storage
 from pipeline.cli import import_account, import_luigi
 from pipeline.cli.importing import AT_ONCE
 from pipeline.import_report import Failure, ImportReport
@@ -87,13 +87,15 @@ def test_many_files_over_two_processes(settings: Settings) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_the_middle_nothing_is_left_running(settings: Settings, how: signal.Signals) -> None:
     """The workers end with the command; what was read stays."""
-    for number in range(40):
-        give(settings, number)
-    process = command(settings, "in", "--workers", "2")
-    with _ended(process):
-        _wait_for(lambda: len(archive.held(settings)) >= 3)
-        process.send_signal(how)
-        _, err = process.communicate(timeout=60)
+    paths = [give(settings, number) for number in range(40)]
+    # a file that somebody else is reading: one worker waits for it, and the command cannot end by itself
+    lock = settings.data / "locks" / f"import-{_quick_key(paths[20])[:3]}.lock"
+    with storage.exclusive(lock, wait=0.0, what="the test"):
+        process = command(settings, "in", "--workers", "2")
+        with _ended(process):
+            _wait_for(lambda: len(archive.held(settings)) >= 3)
+            process.send_signal(how)
+            _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "what was done stays done" in err
     before = archive.held(settings)
@@ -162,6 +164,11 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
     finally:
         if process.poll() is None:
             process.kill()
+
+
+def _quick_key(path: Path) -> str:
+    with open(path, "rb") as file:
+        return archive_ledger.quick_key(file, path.stat().st_size)
 
 
 def _environment(pid: Path) -> bytes:
