@@ -1,4 +1,4 @@
-"""Takes tweets that are gone out of pages, records and cursors. What is gone tombstones.py knows; what a post is, formats/."""
+"""Takes tweets that are gone out of pages, records and cursors. What is gone tombstones/ knows; what a post is, formats/."""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import luigi
 
-from pipeline import configuration, days, import_runs, importing
+from pipeline import configuration, days, importing
 from pipeline import settings as configured
 from pipeline.errors import PipelineError
-from pipeline.import_report import FileReport
+from pipeline.importing import import_runs
+from pipeline.importing.import_report import FileReport
 from pipeline.progress import Progress
 from pipeline.settings import Settings
 from tasks.base import in_plain_words

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.geotagged import Extract
-from pipeline.gone import Tombstones
+from pipeline.importing.geotagged import Extract
+from pipeline.tombstones.gone import Tombstones
 
 
 def empty_extract(folder: Path, *, batch_rows: int = 16384, **options: Any) -> Extract:

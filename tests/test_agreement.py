@@ -28,9 +28,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as profile
 
-from pipeline import documents, formats, importing, quarantine, redaction, streams, tombstones
+from pipeline import documents, formats, importing, redaction, streams, tombstones
 from pipeline.documents import Broken, Lines
 from pipeline.formats import Notice, Record, Reject
+from pipeline.importing import quarantine
 from pipeline.schema import RECORDS
 from pipeline.settings import Settings
 from pipeline.sources import archive

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
 
-from pipeline import clean, deletion_index, extract, importing, purge, storage, tombstones
-from pipeline.import_report import ImportReport
+from pipeline import clean, extract, importing, purge, storage, tombstones
+from pipeline.importing.import_report import ImportReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
+from pipeline.tombstones import deletion_index
 from tests.fetched import put_pages
 from tests.posts import lines, make_page, make_place, make_post, make_tweet
 from tests.searching import haystack, needles_found

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import archive_files
-from pipeline.archive_files import Problem
 from pipeline.errors import ArchiveError
+from pipeline.importing import archive_files
+from pipeline.importing.archive_files import Problem
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -101,7 +101,7 @@ def test_what_is_no_file_is_a_problem_and_is_not_opened(tmp_path: Path) -> None:
 
 FIND = """
 import os, sys
-from pipeline import archive_files
+from pipeline.importing import archive_files
 os.setuid(65534)
 problems = []
 print([path.name for path in archive_files.find([sys.argv[1]], problems)])

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import importing
-from pipeline.archive_ledger import Entry, Holds, Ledger, quick_key, settled, stamp
 from pipeline.days import Window
+from pipeline.importing.archive_ledger import Entry, Holds, Ledger, quick_key, settled, stamp
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from tests.opened import opened

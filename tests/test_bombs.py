@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from pipeline import layers, streams
-from pipeline.streams import Damage
+from pipeline import streams
+from pipeline.streams import Damage, layers
 from tests.packed import tarred, zipped
 
 MEGABYTE = 1024 * 1024

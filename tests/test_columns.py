@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import columns, formats
-from pipeline.columns import Columns
+from pipeline import formats
 from pipeline.formats import Record
+from pipeline.importing import columns
+from pipeline.importing.columns import Columns
 from tests.posts import NOON, make_tweet
 
 

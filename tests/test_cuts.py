@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from pipeline import compression, streams
-from pipeline.streams import Damage
+from pipeline import streams
+from pipeline.streams import Damage, compression
 
 DRAWN = random.Random(1)
 #: Short lines of few different letters: where isal decodes several symbols at once, and would keep some back at a cut.

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import columns, decoding, documents, reading
-from pipeline.decoding import Declined
+from pipeline import documents
+from pipeline.importing import columns, decoding, reading
+from pipeline.importing.decoding import Declined
 from tests import posts
 from tests.extracts import empty_extract
 from tests.posts import NOON, changed, lines, make_flat, make_page, make_place, make_post, make_tweet, ring, snowflake

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import decoding, reading
 from pipeline.days import Window
+from pipeline.importing import decoding, reading
 from pipeline.minutes import Minutes
 from tests.extracts import empty_extract
 from tests.posts import NOON, lines, make_tweet

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import streams
 from pipeline.errors import TransientError
-from pipeline.hashed import Hashed
+from pipeline.importing.hashed import Hashed
 
 PLAIN = random.Random(1).randbytes(700_000)
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import archive_ledger, import_runs, importing, storage
+from pipeline import importing, storage
 from pipeline.cli import import_account, import_luigi
 from pipeline.cli.importing import AT_ONCE
-from pipeline.import_report import Failure, ImportReport
+from pipeline.importing import archive_ledger, import_runs
+from pipeline.importing.import_report import Failure, ImportReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from tests.opened import opened

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline import days, importing, named_days, storage
+from pipeline import days, importing, storage
 from pipeline.cli.import_account import account, whole
 from pipeline.days import Window
 from pipeline.errors import ArchiveError
-from pipeline.import_report import FileReport
+from pipeline.importing import named_days
+from pipeline.importing.import_report import FileReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from tests.packed import tarred, zipped

@@ -21,7 +21,7 @@ import zstandard
 from pipeline import days, importing, storage
 from pipeline.cli.import_account import account
 from pipeline.errors import ArchiveError
-from pipeline.import_report import ImportReport
+from pipeline.importing.import_report import ImportReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from tests import posts

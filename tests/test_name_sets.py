@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from pipeline import deletion_index, name_sets, siphash
-from pipeline.gone import Tombstones
+from pipeline.tombstones import deletion_index, name_sets, siphash
+from pipeline.tombstones.gone import Tombstones
 
 ROOT = Path(__file__).resolve().parents[1]
 #: The key 00 01 … 0f of the reference implementation (vectors.h of the authors), whose message of eight bytes is 00 01 … 07.
@@ -100,7 +100,7 @@ SCALE = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from pipeline import name_sets, siphash
+from pipeline.tombstones import name_sets, siphash
 folder, number = Path(sys.argv[1]), int(sys.argv[2])
 rng = np.random.default_rng(5)
 def peak():

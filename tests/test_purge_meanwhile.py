@@ -9,8 +9,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from pipeline import clean, cursor, database, extract, import_runs, importing, load, purge, storage
+from pipeline import clean, cursor, database, extract, importing, load, purge, storage
 from pipeline.errors import AlreadyRunning, ArchiveError, DatabaseUnavailable
+from pipeline.importing import import_runs
 from pipeline.settings import Settings
 from pipeline.walks import Walk
 from tests.fetched import put_pages

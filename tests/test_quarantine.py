@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import importing, quarantine, tombstones
+from pipeline import importing, tombstones
 from pipeline.errors import ArchiveError
 from pipeline.formats import Reject
-from pipeline.quarantine import Quarantine
+from pipeline.importing import quarantine
+from pipeline.importing.quarantine import Quarantine
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from tests.posts import lines, make_tweet

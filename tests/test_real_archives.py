@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import clean, importing, matchers
-from pipeline.import_report import FileReport
+from pipeline.importing.import_report import FileReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.seen import Seen
+from pipeline.importing.seen import Seen
 
 BATCHES = st.lists(st.lists(st.one_of(st.integers(0, 20), st.integers(-(2**63), 2**63 - 1)), max_size=30), max_size=12)
 

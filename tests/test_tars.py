@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import layers, streams
+from pipeline import streams
 from pipeline.errors import ArchiveError
-from pipeline.streams import Damage, Damages
+from pipeline.streams import Damage, Damages, layers
 
 PLAIN = b'{"id": 1}\n' * 200
 

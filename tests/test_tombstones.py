@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pipeline import database, gone, importing, purge, tombstones
+from pipeline import database, importing, purge, tombstones
 from pipeline.settings import Settings
+from pipeline.tombstones import gone
 from tests.posts import lines, make_tweet
 from tests.searching import haystack, needles_found
 from tests.test_purge import DAY, asked, at, bring, number_of, tweets, words

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline import geotagged
+from pipeline.importing import geotagged
 
 if TYPE_CHECKING:
-    from pipeline.import_report import Failure, FileReport, ImportReport
+    from pipeline.importing.import_report import Failure, FileReport, ImportReport
     from pipeline.settings import Settings
 
 #: What the parts of an area's account are called, in the order in which they are decided.

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline import import_runs, importing
-from pipeline.import_report import Failure
+from pipeline import importing
+from pipeline.importing import import_runs
+from pipeline.importing.import_report import Failure
 from pipeline.progress import Progress
 from pipeline.settings import ROOT
 
 if TYPE_CHECKING:
-    from pipeline.import_runs import Outcome, Run
+    from pipeline.importing.import_runs import Outcome, Run
     from pipeline.settings import Settings
 
 #: Exit codes of luigi.cfg that say that another run has, or had, the tasks: docs/runbook.md.

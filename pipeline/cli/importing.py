@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from pipeline.cli.options import day, positive
 
 if TYPE_CHECKING:
-    from pipeline.import_report import ImportReport
-    from pipeline.import_runs import Outcome
+    from pipeline.importing.import_report import ImportReport
+    from pipeline.importing.import_runs import Outcome
     from pipeline.progress import Progress
     from pipeline.settings import Settings
 
@@ -42,11 +42,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Import, and print what became of every line and record."""
-    from pipeline import import_runs
     from pipeline import settings as configured
     from pipeline.cli import AGAIN, DONE, FAILED, import_account
     from pipeline.cli.terminal import console
     from pipeline.errors import SettingsError
+    from pipeline.importing import import_runs
 
     settings = configured.read(need="areas")
     if options.since and options.until and options.until < options.since:
@@ -98,7 +98,7 @@ def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportRe
     from pipeline import days, importing
     from pipeline.cli import import_account
     from pipeline.cli.terminal import progress
-    from pipeline.import_report import ImportReport
+    from pipeline.importing.import_report import ImportReport
 
     window = days.reach(options.since, options.until)
     paths, skipped, failures = importing.find(options.paths, window)
@@ -125,7 +125,7 @@ def _imported(settings: Settings, options: argparse.Namespace) -> tuple[ImportRe
 def _here(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> dict[Path, Outcome]:
     """What became of each file, by its absolute path: read in this process."""
     from pipeline import days, importing
-    from pipeline.import_runs import Outcome
+    from pipeline.importing.import_runs import Outcome
 
     window = days.reach(options.since, options.until)
     report = importing.run(settings, unread, window=window, strict=options.strict, progress=told)
@@ -136,9 +136,10 @@ def _here(settings: Settings, unread: list[Path], options: argparse.Namespace, t
 
 def _through_luigi(settings: Settings, unread: list[Path], options: argparse.Namespace, told: Progress) -> dict[Path, Outcome]:
     """The same, read by several processes."""
-    from pipeline import import_runs, importing
+    from pipeline import importing
     from pipeline.cli import import_luigi
     from pipeline.cli.import_account import in_words
+    from pipeline.importing import import_runs
 
     asked = import_runs.begin(
         settings, [importing.absolute(path) for path in unread], since=options.since, until=options.until, strict=options.strict

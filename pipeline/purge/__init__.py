@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import deletion_index, faults, storage, tombstones
-from pipeline.deletion_index import News
+from pipeline import faults, storage, tombstones
 from pipeline.progress import Progress, silent
 from pipeline.purge import files, held, pending, restate, rows
 from pipeline.purge.asked import Asked, read
 from pipeline.purge.pending import Day, Pending
 from pipeline.settings import Settings
-from pipeline.tombstones import Tombstones
+from pipeline.tombstones import Tombstones, deletion_index
+from pipeline.tombstones.deletion_index import News
 
 __all__ = ["Asked", "Report", "apply_archives", "held", "read", "rows", "run", "to_apply"]
 

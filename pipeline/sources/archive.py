@@ -1,4 +1,4 @@
-"""Tweets from archive files: what their extracts hold, for any area and any day. importing.py makes the extracts.
+"""Tweets from archive files: what their extracts hold, for any area and any day. importing/ makes the extracts.
 
 An extract is a folder `archives/<first 16 hexadecimal digits of the file's SHA-256>/` with every geotagged tweet of one file
 (records.parquet), what could not be used (rejects.parquet) and the counts (manifest.json). It never changes; so what it holds of an area

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import import_runs, importing
+from pipeline import importing
 from pipeline import settings as configured
 from pipeline.cli import import_luigi
+from pipeline.importing import import_runs
 from pipeline.progress import silent
 from pipeline.settings import Settings
 from pipeline.sources import archive

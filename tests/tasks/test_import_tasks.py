@@ -11,8 +11,9 @@ import pytest
 from luigi.task_register import Register
 
 import tasks
-from pipeline import import_runs, importing
+from pipeline import importing
 from pipeline.errors import ArchiveError, MissingData
+from pipeline.importing import import_runs
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from tasks import archive as archive_tasks

@@ -14,12 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline import deletion_index, gone, storage
-from pipeline.deletion_index import News
+from pipeline import storage
 from pipeline.errors import SettingsError
-from pipeline.gone import DELETED, SCRUBBED, WITHHELD, Tombstones, line
 from pipeline.keys import Keys, author_key
 from pipeline.settings import Settings
+from pipeline.tombstones import deletion_index, gone
+from pipeline.tombstones.deletion_index import News
+from pipeline.tombstones.gone import DELETED, SCRUBBED, WITHHELD, Tombstones, line
 
 __all__ = [
     "DELETED",

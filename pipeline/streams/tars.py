@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar, cast
 
-from pipeline.layers import BUFFER, Forward, Layer, Shared, buffered, label
+from pipeline.streams.layers import BUFFER, Forward, Layer, Shared, buffered, label
 
 T = TypeVar("T")
 #: What to do with a file that is found: (its label, its bytes).

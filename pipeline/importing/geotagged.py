@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import documents, faults, formats, redaction, storage
-from pipeline.archive_deletions import Asked, LeftOut
-from pipeline.columns import Columns
 from pipeline.days import Window
 from pipeline.documents import Broken, Lines
 from pipeline.formats import Notice, Record, Reject
+from pipeline.importing.archive_deletions import Asked, LeftOut
+from pipeline.importing.columns import Columns
+from pipeline.importing.quarantine import Quarantine
+from pipeline.importing.seen import Seen
 from pipeline.minutes import Minutes
-from pipeline.quarantine import Quarantine
 from pipeline.schema import RECORDS
-from pipeline.seen import Seen
 from pipeline.settings import Area
 from pipeline.streams import Damages
 from pipeline.tombstones import Tombstones

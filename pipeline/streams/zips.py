@@ -17,8 +17,8 @@ from typing import Any, Final, TypeVar
 
 from isal import isal_zlib
 
-from pipeline import compression
-from pipeline.layers import Forward, Layer, Readable, Shared, buffered, label
+from pipeline.streams import compression
+from pipeline.streams.layers import Forward, Layer, Readable, Shared, buffered, label
 
 T = TypeVar("T")
 Found = Callable[[str, io.BufferedReader], Iterator[T]]

@@ -1,6 +1,6 @@
 """Archive files to extracts: every geotagged tweet of a file, for any box and any day, parsed once. Everything else is counted.
 
-How bytes become lines is streams.py's and documents.py's affair, what a document holds formats/'s, what an extract holds of an area
+How bytes become lines is streams/'s and documents.py's affair, what a document holds formats/'s, what an extract holds of an area
 sources/archive.py's; which files were read before, and need not be again, archive_ledger.py remembers.
 """
 
@@ -15,31 +15,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from pipeline import (
-    archive_deletions,
-    archive_files,
-    archive_ledger,
-    days,
-    deletion_index,
-    faults,
-    named_days,
-    reading,
-    storage,
-    tombstones,
-)
-from pipeline.archive_files import Problem
-from pipeline.archive_ledger import Entry, Holds, Ledger, Stamp
+from pipeline import days, faults, storage, tombstones
 from pipeline.days import Window
 from pipeline.documents import Lines
 from pipeline.errors import ArchiveError, PipelineError, TransientError, named_disk_errors
-from pipeline.geotagged import Extract
-from pipeline.hashed import Hashed
-from pipeline.import_report import Failure, FileReport, ImportReport
+from pipeline.importing import archive_deletions, archive_files, archive_ledger, named_days, reading
+from pipeline.importing.archive_files import Problem
+from pipeline.importing.archive_ledger import Entry, Holds, Ledger, Stamp
+from pipeline.importing.geotagged import Extract
+from pipeline.importing.hashed import Hashed
+from pipeline.importing.import_report import Failure, FileReport, ImportReport
 from pipeline.keys import author_key
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from pipeline.streams import Damage
+from pipeline.tombstones import deletion_index
 
 logger = logging.getLogger("geobeta")
 

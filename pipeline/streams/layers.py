@@ -1,6 +1,6 @@
 """What the layers of a packed file have in common: a stream that ends early where it is broken, where that is noted, how much may come out.
 
-What is peeled off compression.py and containers.py know, in which order streams.py.
+What is peeled off compression.py, tars.py and zips.py know, in which order streams/__init__.py.
 """
 
 from __future__ import annotations

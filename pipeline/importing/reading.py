@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import BinaryIO, Final
 
-from pipeline import decoding, documents, formats, named_days, streams
-from pipeline.decoding import Declined
+from pipeline import documents, formats, streams
 from pipeline.documents import Broken, Reader, Source
-from pipeline.geotagged import Extract
+from pipeline.importing import decoding, named_days
+from pipeline.importing.decoding import Declined
+from pipeline.importing.geotagged import Extract
 
 #: Bytes of lines read at a time: they and what is made of them stay in a processor's second cache. And lines, where they are short.
 TOGETHER: Final = 128 * 1024

@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from pipeline.decoding._lines import Declined, Keep, decoded, whole_ids
 from pipeline.formats import EARLIEST, LATEST
-from pipeline.geotagged import Extract
+from pipeline.importing.decoding._lines import Declined, Keep, decoded, whole_ids
+from pipeline.importing.geotagged import Extract
 
 _FIRST: Final = int(EARLIEST.timestamp() * 1000)
 _LAST: Final = int(LATEST.timestamp() * 1000)

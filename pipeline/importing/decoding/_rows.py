@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
-from pipeline.decoding._lines import Keep
-from pipeline.geotagged import Extract
+from pipeline.importing.decoding._lines import Keep
+from pipeline.importing.geotagged import Extract
 
 
 @dataclass(slots=True)

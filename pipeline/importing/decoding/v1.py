@@ -11,11 +11,11 @@ from msgspec import Raw
 from msgspec.structs import astuple
 
 from pipeline import documents, formats
-from pipeline.columns import NOWHERE, Place, Written, place_of
-from pipeline.decoding._lines import Declined, Keep, Moments, decoded, whole_ids
-from pipeline.decoding._rows import Rows, keeping
 from pipeline.formats import Record
-from pipeline.geotagged import Extract
+from pipeline.importing.columns import NOWHERE, Place, Written, place_of
+from pipeline.importing.decoding._lines import Declined, Keep, Moments, decoded, whole_ids
+from pipeline.importing.decoding._rows import Rows, keeping
+from pipeline.importing.geotagged import Extract
 
 #: With a smaller share of lines that have a place, it pays to look for one first.
 SPARSE: Final = 0.4

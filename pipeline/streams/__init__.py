@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Final
 
-from pipeline import compression, tars, zips
-from pipeline.layers import BUFFER, ENOUGH, HEAD, PACKED_BUFFER, Damage, Damages, Layer, Limits, Shared, Source, buffered
+from pipeline.streams import compression, tars, zips
+from pipeline.streams.layers import BUFFER, ENOUGH, HEAD, PACKED_BUFFER, Damage, Damages, Layer, Limits, Shared, Source, buffered
 
 __all__ = ["Damage", "Damages", "Member", "members", "none"]
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pipeline import redaction, storage
 from pipeline.errors import ArchiveError
 from pipeline.formats import Reject
-from pipeline.layers import STRICTLY
+from pipeline.streams.layers import STRICTLY
 from pipeline.tombstones import Tombstones
 
 #: Rejects of each reason whose beginning is kept for a look, and how much of it; of the others reason and place.

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, cast
 import zstandard
 from isal import igzip_lib, isal_zlib
 
-from pipeline.layers import BOMB, BUFFER, Layer, Readable, Shared
+from pipeline.streams.layers import BOMB, BUFFER, Layer, Readable, Shared
 
 #: Bytes handed to a decompressor at a time.
 PIECE: Final = 32 * 1024

@@ -1,4 +1,4 @@
-"""Which files an import is asked to read: paths, folders and patterns to files. What is in them is streams.py's affair."""
+"""Which files an import is asked to read: paths, folders and patterns to files. What is in them is streams/'s affair."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from pipeline import documents, formats
-from pipeline.columns import NOWHERE, Place, Written, place_of
-from pipeline.decoding._lines import Declined, Keep, Moments, decoded, whole_ids
-from pipeline.decoding._rows import Rows, append
 from pipeline.formats import Bad, Record
-from pipeline.geotagged import Extract
+from pipeline.importing.columns import NOWHERE, Place, Written, place_of
+from pipeline.importing.decoding._lines import Declined, Keep, Moments, decoded, whole_ids
+from pipeline.importing.decoding._rows import Rows, append
+from pipeline.importing.geotagged import Extract
 
 
 class _Point(msgspec.Struct, gc=False):

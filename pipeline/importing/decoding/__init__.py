@@ -6,10 +6,10 @@ declines, untouched, and whoever reads hands that to them. So a new shape belong
 
 from __future__ import annotations
 
-from pipeline.decoding._lines import Declined, Decoder
-from pipeline.decoding.stream import Stream
-from pipeline.decoding.v2 import Pages, Posts
-from pipeline.geotagged import Extract
+from pipeline.importing.decoding._lines import Declined, Decoder
+from pipeline.importing.decoding.stream import Stream
+from pipeline.importing.decoding.v2 import Pages, Posts
+from pipeline.importing.geotagged import Extract
 
 __all__ = ["Declined", "Decoder", "decoders"]
 

@@ -1,4 +1,4 @@
-"""What became of imported files: two accounts, of lines and of records, that both add up. importing.py makes them."""
+"""What became of imported files: two accounts, of lines and of records, that both add up. importing/ makes them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FileReport:
         window: the times that were wanted; None: all.
         outside_window: posts, geotagged or not, from outside those times; not kept.
         skipped: members passed over unread, since their names tell of days outside.
-        deleted: geotagged posts that are gone for good (tombstones.py), at the time of the import or since; not kept.
+        deleted: geotagged posts that are gone for good (tombstones/), at the time of the import or since; not kept.
         notices: kind → how many.
         rejects: reason → how many.
         damages: where compression or packing broke.

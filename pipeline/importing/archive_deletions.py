@@ -1,6 +1,6 @@
 """Deletions that an archive file asks for: collected while it is read, and written beside its extract. No id stands there.
 
-deletion_index.py finds them there, tombstones.py knows them from then on, and purge/ applies them to what is stored already. What an
+deletion_index.py finds them there, tombstones/ knows them from then on, and purge/ applies them to what is stored already. What an
 import leaves out because it is gone is noted here too.
 """
 
@@ -19,15 +19,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import days, deletion_index, formats, geo, redaction, siphash, storage, tombstones
+from pipeline import days, formats, geo, redaction, storage, tombstones
 from pipeline.days import Window
 from pipeline.formats import Deletion
 from pipeline.keys import Keys
-from pipeline.name_sets import Gathering
 from pipeline.settings import Area, Settings
 from pipeline.sources import archive
 from pipeline.sources.archive import AreaCounts
-from pipeline.tombstones import Tombstones
+from pipeline.tombstones import Tombstones, deletion_index, siphash
+from pipeline.tombstones.name_sets import Gathering
 
 #: Ids that wait to be hashed together.
 BATCH: Final = 65_536

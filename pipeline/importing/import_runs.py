@@ -22,8 +22,8 @@ from typing import Any, Final
 
 from pipeline import days, faults, importing, storage
 from pipeline.errors import MissingData
-from pipeline.import_report import Failure, FileReport
 from pipeline.importing import Wanted
+from pipeline.importing.import_report import Failure, FileReport
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
 

@@ -7,10 +7,10 @@ from itertools import compress
 from operator import not_
 from typing import Final
 
-from pipeline.decoding._lines import Declined, Keep
-from pipeline.decoding.notices import Deletes
-from pipeline.decoding.v1 import Tweets
-from pipeline.geotagged import Extract
+from pipeline.importing.decoding._lines import Declined, Keep
+from pipeline.importing.decoding.notices import Deletes
+from pipeline.importing.decoding.v1 import Tweets
+from pipeline.importing.geotagged import Extract
 
 _DELETE: Final = b'{"delete":'
 

@@ -1,4 +1,4 @@
-"""What a tombstone says, and how to ask it: of a tweet, of an author's tweets, of rows by the ten thousand. tombstones.py has the files.
+"""What a tombstone says, and how to ask it: of a tweet, of an author's tweets, of rows by the ten thousand. tombstones/ has the files.
 
 For good stands the HMAC of an id (keys.py); beside it a short name (siphash.py), of which a column is looked up at once.
 """
@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline import name_sets, siphash
 from pipeline.keys import Keys, hashed
-from pipeline.name_sets import Names, NameSet
+from pipeline.tombstones import name_sets, siphash
+from pipeline.tombstones.name_sets import Names, NameSet
 
 #: A snowflake id holds the milliseconds since its epoch above this many bits (facts/x-api.md).
 SNOWFLAKE_BITS: Final = 22

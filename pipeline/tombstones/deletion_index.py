@@ -1,4 +1,4 @@
-"""What all imported archives ask to delete: beside each extract at first, then gathered into a few sorted files. tombstones.py asks here.
+"""What all imported archives ask to delete: beside each extract at first, then gathered into a few sorted files. tombstones/ asks here.
 
 Beside an extract that asks for anything lie `deletions.jsonl` (the key's fingerprint, then authors and what is withheld: lines as in
 tombstones/) and `deleted.u64` (names of tweets, siphash.py). A mark in `tombstones/archives/loose/` says so until it has been gathered
@@ -17,9 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline import name_sets, storage
-from pipeline.name_sets import NameSet
+from pipeline import storage
 from pipeline.settings import Settings
+from pipeline.tombstones import name_sets
+from pipeline.tombstones.name_sets import NameSet
 
 NAMES: Final = "deleted.u64"
 LINES: Final = "deletions.jsonl"
@@ -35,7 +36,7 @@ class Asked:
 
     Attributes:
         names: of the tweets to delete.
-        lines: about authors and countries, as tombstones.py reads them; each hash once for each of the two.
+        lines: about authors and countries, as tombstones/ reads them; each hash once for each of the two.
         keys: fingerprints of the keys that were used; one, unless somebody changed it.
         identity: equal where nothing came to it; tells of all the rest.
     """
