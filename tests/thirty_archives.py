@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
-import tarfile
-import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import zstandard
 
+from tests.packed import tarred, zipped
 from tests.posts import lines, make_flat, make_page, make_post, make_tweet, new_time, notices, snowflake
 
 #: The first local day begins at 06:00 UTC.
@@ -40,8 +38,8 @@ def write(folder: Path, *, each: int = 60) -> list[Path]:
         contents[f"{number:02}.{kind}"] = pack(made)
     contents["20.copy-of-01.gz"] = contents["01.jsonl.gz"]
     contents["21.copy-of-02.bz2"] = contents["02.jsonl.bz2"]
-    contents["22.tar.gz"] = _tar({f"{n:02}.json": _posts(n * each, each // 2, version=1) for n in range(4)})
-    contents["23.zip"] = _zip({f"{n:02}.json.gz": gzip.compress(_posts(n * each, each // 3, version=2), mtime=0) for n in range(3)})
+    contents["22.tar.gz"] = gzip.compress(tarred({f"{n:02}.json": _posts(n * each, each // 2, version=1) for n in range(4)}), mtime=0)
+    contents["23.zip"] = zipped({f"{n:02}.json.gz": gzip.compress(_posts(n * each, each // 3, version=2), mtime=0) for n in range(3)})
     contents["24.cut.gz"] = gzip.compress(_posts(400, each, version=1), mtime=0)[:-40]
     contents["25.broken.json"] = b"\x00\x01 no JSON at all\n{\n" + _posts(500, 5, version=1)
     contents["26.notices.json"] = lines(*notices().values())
@@ -75,21 +73,3 @@ def _posts(first: int, count: int, *, version: int) -> bytes:
 def _tweet(n: int) -> dict[str, object]:
     user = {"id": n % 17, "id_str": str(n % 17)}
     return make_tweet(at=_moment(n), sequence=n, text=f"{WORDS[n % 5]} {n}", user=user, **(NO_GEO if n % 3 else {}))
-
-
-def _tar(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return gzip.compress(packed.getvalue(), mtime=0)
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return packed.getvalue()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-
-import duckdb
+from duckdb_counts import run
 
 COLUMNS = """{data: 'STRUCT(id VARCHAR, created_at VARCHAR, author_id VARCHAR, text VARCHAR, lang VARCHAR, source VARCHAR,
   referenced_tweets STRUCT("type" VARCHAR)[], geo STRUCT(place_id VARCHAR, coordinates STRUCT(coordinates DOUBLE[])))[]',
@@ -28,25 +24,6 @@ copy (
     place.geo.bbox[1] as place_west, place.geo.bbox[2] as place_south, place.geo.bbox[3] as place_east, place.geo.bbox[4] as place_north
   from located
 ) to '{out}' (format parquet, compression zstd)"""
-COUNTS = """
-select (select count(*) from '{out}'), count(*), count(*) filter (where regexp_matches(text, '{pattern}')) from '{out}'
-where not is_retweet and (
-  (longitude is not null and longitude between {west} and {east} and latitude between {south} and {north})
-  or (longitude is null and place_west >= {west} and place_east <= {east} and place_south >= {south} and place_north <= {north}))"""
-
-
-def main() -> None:
-    """Make the Parquet file and count."""
-    archive, out, question = sys.argv[1], Path(sys.argv[2]) / "records.parquet", json.loads(Path(sys.argv[3]).read_text())
-    west, south, east, north = question["box"]
-    pattern = rf"(?i)\b(?:{'|'.join(question['words'])})\b"
-    connection = duckdb.connect()
-    connection.execute("set threads = 1")
-    connection.execute(RECORDS.format(archive=archive, out=out, columns=COLUMNS))
-    filled = COUNTS.format(out=out, pattern=pattern, west=west, south=south, east=east, north=north)
-    rows, n, k = connection.execute(filled).fetchone()
-    print(json.dumps({"rows": rows, "n": n, "k": k}))
-
 
 if __name__ == "__main__":
-    main()
+    run(RECORDS, COLUMNS)
