@@ -14,7 +14,7 @@ from pipeline.errors import PaymentRequired, PipelineError, Unauthorized, UsageC
 from pipeline.progress import Progress, silent
 from pipeline.sandbox import lifecycle
 from pipeline.settings import Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_api, x_endpoints
 
 #: What the sandbox accepts where there is no token.
 SANDBOX_TOKEN: Final = "sandbox"
@@ -31,7 +31,7 @@ def build(
     *,
     night: str | None = None,
     on_request: Callable[[], None] = lambda: None,
-    account: x_api.Account | None = None,
+    account: x_endpoints.Account | None = None,
     progress: Progress = silent,
 ) -> x_api.Client:
     """A client that is ready to ask; starts the sandbox where that answers.

@@ -19,7 +19,7 @@ from pipeline.errors import SourceRefused, SourceUnavailable, UnexpectedAnswer
 from pipeline.formats import Deletion
 from pipeline.progress import Progress, silent
 from pipeline.settings import Settings
-from pipeline.sources import x_api, x_jobs
+from pipeline.sources import x_api, x_endpoints, x_jobs
 from pipeline.sources.x_jobs import Job
 
 #: What our jobs are called at X: one that was begun and never noted here is known again by it.
@@ -118,17 +118,17 @@ class _Asking:
     def _begin(self) -> dict[str, Any]:
         self.progress(None, "beginning a compliance job")
         try:
-            (job,) = self.client.jobs(x_api.NEW_JOB, "tweets", name=NAME)
+            (job,) = self.client.jobs(x_endpoints.NEW_JOB, "tweets", name=NAME)
         except SourceRefused:
             # one job at a time: perhaps it is ours, of a run that was killed before it could note it
-            waiting = [job for job in self.client.jobs(x_api.JOBS, "tweets") if job.status == "created" and job.name == NAME]
+            waiting = [job for job in self.client.jobs(x_endpoints.JOBS, "tweets") if job.status == "created" and job.name == NAME]
             if not waiting:
                 raise
             job = waiting[0]
         return self._note(job.id, None)
 
     def _job(self, name: str) -> Job:
-        (job,) = self.client.jobs(x_api.JOB, name)
+        (job,) = self.client.jobs(x_endpoints.JOB, name)
         return job
 
     def _send(self, job: Job, ids: Iterable[int]) -> int:

@@ -6,12 +6,14 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import storage, walks
 from pipeline.days import Window
-from pipeline.sources import x_api
 from pipeline.walks import Hole, Walk
+
+if TYPE_CHECKING:
+    from pipeline.sources.x_pages import Page
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Cursor:
         top = (walk.query, walk.until_id, [walk.start.isoformat(), walk.end.isoformat()])
         return sum(page["next_token"] == token for page in self.pages if token and (page["query"], page["until_id"], page["span"]) == top)
 
-    def add(self, page: x_api.Page, file: str) -> None:
+    def add(self, page: Page, file: str) -> None:
         """Note a page that lies on the disk, and where the next one begins."""
         walk = self.walks[0]
         self.pages.append(

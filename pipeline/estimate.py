@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pipeline import days, expected, extract, extract_counts, prices, sampling, storage
 from pipeline.errors import BudgetReached, MissingData, RateLimited, SourceRefused, SourceUnavailable, UnexpectedAnswer
 from pipeline.settings import Area, Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_api, x_endpoints
 from pipeline.spend import Spent
 
 #: Where a number of posts comes from: X counted them; days of the same area that are known; nowhere.
@@ -144,10 +144,10 @@ def of_area(settings: Settings, name: str, day: date, *, now: datetime, client: 
     area, window = settings.area(name), days.window(day, settings.area(name).zone)
     try:
         x = settings.x
-        endpoint = x_api.endpoint_for(window, now, recent_days=x.recent_days, archive_search=x.archive_search)
+        endpoint = x_endpoints.endpoint_for(window, now, recent_days=x.recent_days, archive_search=x.archive_search)
     except MissingData as error:
         return Estimate(name, day, "", (), why=error.what)
-    queries = x_api.queries(extract.clauses(area), limit=endpoint.query_length) if window.start < window.end else ()
+    queries = x_endpoints.queries(extract.clauses(area), limit=endpoint.query_length) if window.start < window.end else ()
     blank = Estimate(name, day, endpoint.name, queries, counting=len(queries) if settings.x.ask_counts else 0)
     if not settings.x.ask_counts:
         return replace(blank, why="[x] ask_counts is false")
@@ -155,7 +155,7 @@ def of_area(settings: Settings, name: str, day: date, *, now: datetime, client: 
     volumes = expected.known(folder, queries, window, granularity)
     if volumes is None and client is not None:
         try:
-            volumes = expected.volumes(client, x_api.COUNTS_OF[endpoint], queries, window, granularity, folder=folder)
+            volumes = expected.volumes(client, x_endpoints.COUNTS_OF[endpoint], queries, window, granularity, folder=folder)
         except (SourceRefused, SourceUnavailable, RateLimited, UnexpectedAnswer) as error:
             return replace(blank, why=" ".join(error.what.split()))
     if volumes is None:
@@ -168,7 +168,7 @@ def granularity_of(area: Area, window: days.Window) -> expected.Granularity:
     return "minute" if area.sample is not None else expected.granularity_for(window)
 
 
-def _counted(settings: Settings, blank: Estimate, area: Area, endpoint: x_api.Endpoint, volumes: expected.Volumes) -> Estimate:
+def _counted(settings: Settings, blank: Estimate, area: Area, endpoint: x_endpoints.Endpoint, volumes: expected.Volumes) -> Estimate:
     """Posts and requests by the volumes; what is on the disk already is not asked for again."""
     page = min(settings.x.page_size or endpoint.largest_page, endpoint.largest_page)
     spans, here = _left(settings, area, blank.day)
@@ -239,7 +239,7 @@ def filled(estimates: Sequence[Estimate], known: Mapping[str, int | None], page:
 
 def page_size(settings: Settings, endpoint: str) -> int:
     """Posts a page of a search endpoint, as the settings want it."""
-    largest = x_api.ENDPOINTS[endpoint].largest_page if endpoint in x_api.ENDPOINTS else 1
+    largest = x_endpoints.ENDPOINTS[endpoint].largest_page if endpoint in x_endpoints.ENDPOINTS else 1
     return min(settings.x.page_size or largest, largest)
 
 
@@ -294,8 +294,8 @@ def _kept_answers(settings: Settings, name: str, day: date) -> int | None:
     """What X counted of a day, from the disk: whichever endpoint's queries it was asked with."""
     area = settings.area(name)
     window = days.window(day, area.zone)
-    for endpoint in x_api.ENDPOINTS.values():
-        queries = x_api.queries(extract.clauses(area), limit=endpoint.query_length)
+    for endpoint in x_endpoints.ENDPOINTS.values():
+        queries = x_endpoints.queries(extract.clauses(area), limit=endpoint.query_length)
         volumes = expected.known(expected.folder(settings, name, day), queries, window, granularity_of(area, window))
         if volumes is not None:
             return volumes.total

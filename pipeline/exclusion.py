@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from pipeline.formats.v1 import client_name
 from pipeline.keys import author_key, hashed
 from pipeline.settings import Settings
 from pipeline.study import Study
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def spelt(connection: sa.Connection, left_out: LeftOut, area: str, days: Iterabl
     """
     if not left_out.clients:
         return []
+    import sqlalchemy as sa
+
     statement = "select distinct client from tweets where area = :area and day = any(cast(:days as date[])) and client is not null"
     names = connection.execute(sa.text(statement), {"area": area, "days": list(days)}).scalars()
     return sorted(filter(left_out.client, names))

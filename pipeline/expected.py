@@ -16,7 +16,7 @@ from pipeline.days import Window
 from pipeline.errors import MissingData
 from pipeline.sandbox.world import World
 from pipeline.settings import Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_api, x_endpoints
 
 Granularity: TypeAlias = Literal["minute", "hour"]
 
@@ -73,7 +73,7 @@ def known(folder: Path, queries: Sequence[str], window: Window, granularity: Gra
 
 
 def volumes(
-    client: x_api.Client, endpoint: x_api.Endpoint, queries: Sequence[str], window: Window, granularity: Granularity, *, folder: Path
+    client: x_api.Client, endpoint: x_endpoints.Endpoint, queries: Sequence[str], window: Window, granularity: Granularity, *, folder: Path
 ) -> Volumes:
     """How many posts each query finds in the window: from the disk, and what is not there from X.
 
@@ -108,7 +108,7 @@ def _kept(path: Path, window: Window) -> dict[str, Any] | None:
     return answer if datetime.fromisoformat(answer["asked_at"]) >= window.end else None
 
 
-def _asked(client: x_api.Client, endpoint: x_api.Endpoint, query: str, window: Window, granularity: Granularity) -> dict[str, Any]:
+def _asked(client: x_api.Client, endpoint: x_endpoints.Endpoint, query: str, window: Window, granularity: Granularity) -> dict[str, Any]:
     asked_at = datetime.now(UTC)
     buckets: list[x_api.Bucket] = []
     token: str | None = None

@@ -18,22 +18,18 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline import client, cover, days, raw, spend, storage
+from pipeline import cover, days, raw, storage
 from pipeline.errors import DayNotOver, SettingsError, expired
-from pipeline.fetching import Fetching
 from pipeline.progress import Progress, silent
 from pipeline.sandbox.world import World
 from pipeline.settings import Area, Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_endpoints
 
 #: Version of this stage: a change of what it writes makes every partition of it anew. (Rarely wanted: it costs money.)
 CODE: Final = 1
 
 #: Another process that fetches the same day is waited for so long.
 LOCK_WAIT_SECONDS: Final = 120.0
-
-#: What the sandbox accepts where there is no token.
-SANDBOX_TOKEN: Final = client.SANDBOX_TOKEN
 
 #: The environment variable that holds the id of a night, which all processes of it share (tasks/base.py sets it).
 NIGHT: Final = "GEOBETA_NIGHT"
@@ -72,7 +68,7 @@ def revision(settings: Settings, area_name: str) -> str:
     """
     area = settings.area(area_name)
     source = ["sandbox", World.of(settings).city_digest] if settings.synthetic else ["x"]
-    return storage.digest(CODE, x_api.CODE, source, area.box.csv, area.timezone, clauses(area))
+    return storage.digest(CODE, x_endpoints.CODE, source, area.box.csv, area.timezone, clauses(area))
 
 
 @lru_cache(maxsize=4096)
@@ -104,7 +100,7 @@ def run(
     now: datetime | None = None,
     progress: Progress = silent,
     night: str | None = None,
-    account: x_api.Account | None = None,
+    account: x_endpoints.Account | None = None,
 ) -> dict[str, Any]:
     """Fetch the day, or what is still missing of it; return its manifest.
 
@@ -122,6 +118,10 @@ def run(
         AlreadyRunning: another process is fetching this day.
         TransientError, SourceRefused, UnexpectedAnswer, MissingData: see sources/x_api.py; what was fetched stays for the next run.
     """
+    # most processes look at days that are there: tweepy and SQLAlchemy are loaded by those that ask
+    from pipeline import spend
+    from pipeline.fetching import Fetching
+
     area = settings.area(area_name)
     night = night or this_night()
     final = partition(settings, area_name, day)

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import zstandard
 
-from pipeline import client, cover, days, extract, faults, spend, storage
+from pipeline import cover, days, extract, faults, storage
 from pipeline.errors import DayNotOver, MissingData, SettingsError, SourceUnavailable, UnexpectedAnswer
 from pipeline.progress import Progress, silent
 from pipeline.sandbox.world import World
 from pipeline.settings import Area, Settings
-from pipeline.sources import x_api, x_query
+from pipeline.sources import x_endpoints, x_query
 from pipeline.study import Study
+
+if TYPE_CHECKING:
+    from pipeline.sources import x_api
 
 #: Version of this stage: a change of what it writes makes every partition of it anew. (It costs two cents or so a day.)
 CODE: Final = 1
@@ -59,11 +62,11 @@ def queries(settings: Settings, study_name: str) -> Queries:
 def _queries(area: Area, match: str, archive_search: bool) -> Queries:
     # remembered: every revision of every day holds them
     where = " OR ".join([*map(cover.exact_clause, cover.grid(area.box)), *(f"place:{place}" for place in area.places)])
-    asked = Queries(f"({where}){x_api.SUFFIX}", f"({where}) {x_query.rule(json.loads(match))}{x_api.SUFFIX}")
+    asked = Queries(f"({where}){x_endpoints.SUFFIX}", f"({where}) {x_query.rule(json.loads(match))}{x_endpoints.SUFFIX}")
     # one query: what two of them count could not be added, for a post with a point in one box and its place in another is in both
-    longest = x_api.COUNTS_ALL.query_length if archive_search else x_api.COUNTS_RECENT.query_length
+    longest = x_endpoints.COUNTS_ALL.query_length if archive_search else x_endpoints.COUNTS_RECENT.query_length
     if (surplus := asked.longest - longest) > 0:
-        name = x_api.COUNTS_ALL.name if archive_search else x_api.COUNTS_RECENT.name
+        name = x_endpoints.COUNTS_ALL.name if archive_search else x_endpoints.COUNTS_RECENT.name
         raise SettingsError(
             f"the area's box and the rule make a query of {asked.longest:,} characters ({len(where):,} of them for the box), {surplus:,} "
             f'more than {name} takes; wanted is a shorter list of words, a smaller box, or mode = "tweets"',
@@ -153,7 +156,7 @@ def manifest(settings: Settings, study_name: str, day: date) -> dict[str, Any]:
     return content
 
 
-def endpoint_for(settings: Settings, asked: Queries, window: days.Window, now: datetime) -> x_api.Endpoint:
+def endpoint_for(settings: Settings, asked: Queries, window: days.Window, now: datetime) -> x_endpoints.Endpoint:
     """counts/recent while it reaches back to the day and takes the queries; else counts/all, at twice the price.
 
     Raises:
@@ -161,14 +164,14 @@ def endpoint_for(settings: Settings, asked: Queries, window: days.Window, now: d
     """
     recent_days, archive_search = settings.x.recent_days, settings.x.archive_search
     try:
-        search = x_api.endpoint_for(window, now, recent_days=recent_days, archive_search=archive_search)
+        search = x_endpoints.endpoint_for(window, now, recent_days=recent_days, archive_search=archive_search)
     except MissingData:
         raise MissingData(
             f"the day began at {window.start:%Y-%m-%d %H:%M} UTC, and counts/recent reaches back {recent_days} days only",
             todo="set archive_search = true under [x] in settings.toml if the account may use counts/all, or move the study's start",
         ) from None
-    found = x_api.COUNTS_OF[search]
-    return found if asked.longest <= found.query_length else x_api.COUNTS_ALL
+    found = x_endpoints.COUNTS_OF[search]
+    return found if asked.longest <= found.query_length else x_endpoints.COUNTS_ALL
 
 
 @dataclass
@@ -231,7 +234,7 @@ class _Counting:
                 todo="run again: both are asked for anew",
             )
 
-    def _once(self, asking: x_api.Client, endpoint: x_api.Endpoint, kind: str, token: str, answers: list[dict[str, Any]]) -> None:
+    def _once(self, asking: x_api.Client, endpoint: x_endpoints.Endpoint, kind: str, token: str, answers: list[dict[str, Any]]) -> None:
         """One request, kept."""
         query = self.queries.trials if kind == "trials" else self.queries.matches
         counted = asking.counts(endpoint, query, self.window, granularity="hour", next_token=token or None)
@@ -261,6 +264,8 @@ class _Counting:
         faults.point("counts.cursor")
 
     def _client(self) -> x_api.Client:
+        from pipeline import client, spend
+
         account = spend.account(self.settings, f"counts {self.study} {self.day}")
         return client.build(
             self.settings, night=extract.this_night(), on_request=self._count_request, account=account, progress=self.progress

@@ -33,7 +33,7 @@ from pipeline.errors import (
 )
 from pipeline.progress import Progress
 from pipeline.settings import Area, Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_api, x_endpoints
 from pipeline.sources.x_answers import RefusedToken
 from pipeline.walks import Hole, Walk
 
@@ -56,7 +56,7 @@ class Fetching:
         final: the partition's folder.
         now: the time it is, aware.
         night: the id of the night that this run belongs to.
-        account: see x_api.Account; None to pay from none.
+        account: see x_endpoints.Account; None to pay from none.
     """
 
     settings: Settings
@@ -66,7 +66,7 @@ class Fetching:
     final: Path
     now: datetime
     night: str
-    account: x_api.Account | None
+    account: x_endpoints.Account | None
     progress: Progress
 
     def __post_init__(self) -> None:
@@ -131,7 +131,7 @@ class Fetching:
 
     def _begin(self) -> Cursor:
         """Decide what to ask for."""
-        at = Cursor(x_api.RECENT.name, [], walks.over([0], [self.window]), self.night)
+        at = Cursor(x_endpoints.RECENT.name, [], walks.over([0], [self.window]), self.night)
         self._turn_to(at)
         self.work.mkdir(parents=True, exist_ok=True)
         # a time zone may leave a day out (Pacific/Apia, 2011-12-30): nothing to ask for
@@ -165,17 +165,17 @@ class Fetching:
         x = self.settings.x
         span = Window(min(walk.start for walk in at.walks), max(walk.end for walk in at.walks))
         try:
-            endpoint = x_api.endpoint_for(
+            endpoint = x_endpoints.endpoint_for(
                 span, self.now, recent_days=x.recent_days, archive_search=x.archive_search and self.refused is None
             )
         except MissingData as error:
-            reach = next((hour.start for hour in self.hours if hour.start >= x_api.horizon(self.now, x.recent_days)), self.window.end)
+            reach = next((hour.start for hour in self.hours if hour.start >= x_endpoints.horizon(self.now, x.recent_days)), self.window.end)
             if not at.pages and not self.refetching and all(walk.position <= reach for walk in at.walks):
                 raise self.refused or error from None
             if self.refused and at.pages:
                 # search/all has answered before: its access may come back
                 raise self.refused from None
-            endpoint = x_api.RECENT
+            endpoint = x_endpoints.RECENT
             lost = "search/all was refused" if self.refused else "archive_search is false"
             self._give_up(at, reach, f"older than the {x.recent_days} days that search/recent reaches, and {lost}")
         self._ask_of(at, endpoint)
@@ -185,14 +185,14 @@ class Fetching:
         at.walks = [walk for walk, _ in pieces if walk is not None]
         at.holes += [hole for _, hole in pieces if hole is not None]
 
-    def _ask_of(self, at: Cursor, endpoint: x_api.Endpoint) -> None:
+    def _ask_of(self, at: Cursor, endpoint: x_endpoints.Endpoint) -> None:
         """Go on at this endpoint: a token of another means nothing to it, and a query may be too long for it."""
         if not at.walks or (at.queries and at.endpoint == endpoint.name):
             return
         if at.queries and all(len(at.queries[walk.query]) <= endpoint.query_length for walk in at.walks):
             at.walks = [walk.without_token() for walk in at.walks]
         elif all(walk.oldest_id is None for walk in at.walks):
-            asked = x_api.queries(self.clauses, limit=endpoint.query_length)
+            asked = x_endpoints.queries(self.clauses, limit=endpoint.query_length)
             new = [query for query in asked if query not in at.queries]
             at.queries += new
             numbers = [at.queries.index(query) for query in asked]
@@ -220,7 +220,7 @@ class Fetching:
         try:
             found = expected.volumes(
                 self.client,
-                x_api.COUNTS_OF[x_api.ENDPOINTS[at.endpoint]],
+                x_endpoints.COUNTS_OF[x_endpoints.ENDPOINTS[at.endpoint]],
                 at.queries,
                 span,
                 "minute" if sample else expected.granularity_for(span),
@@ -268,7 +268,7 @@ class Fetching:
             try:
                 page = self._page(at)
             except ArchiveRefused as error:
-                if at.endpoint != x_api.ALL.name:
+                if at.endpoint != x_endpoints.ALL.name:
                     raise
                 self.refused = error
                 self._turn_to(at)
@@ -330,7 +330,7 @@ class Fetching:
         before = replace(self.client.waits)
         try:
             return self.client.page(
-                x_api.ENDPOINTS[at.endpoint],
+                x_endpoints.ENDPOINTS[at.endpoint],
                 at.queries[walk.query],
                 walk.window,
                 page_size=self._page_size(at, walk),

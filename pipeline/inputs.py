@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline import days, extract
 from pipeline.errors import MissingData
 from pipeline.settings import Area, Settings
-from pipeline.sources import archive, x_api
+from pipeline.sources import archive, x_endpoints
 
 #: (data folder, area, day, recent_days) → whether recent search reached the day when this process first asked. Luigi asks many times in a
 #: run; an answer that changed with the hour would make a task that is done undone.
@@ -94,7 +94,7 @@ def _in_reach(settings: Settings, area: Area, day: date, now: datetime | None) -
 
 def _reaches(settings: Settings, area: Area, day: date, now: datetime) -> bool:
     window = days.window(day, area.zone)
-    return window.start <= now and x_api.endpoint_for(window, now, recent_days=settings.x.recent_days) is x_api.RECENT
+    return window.start <= now and x_endpoints.endpoint_for(window, now, recent_days=settings.x.recent_days) is x_endpoints.RECENT
 
 
 def _fetched(settings: Settings, area_name: str, day: date) -> bool:

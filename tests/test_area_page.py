@@ -15,7 +15,7 @@ from pipeline import cli, cover, extract
 from pipeline.boxes import BoundingBox
 from pipeline.report import area, drawing
 from pipeline.settings import Area, Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_endpoints
 from pipeline.storage import write_json
 from tests.cards import Tags
 from tests.test_page import Browser, browser  # noqa: F401  (browser is a fixture)
@@ -148,7 +148,7 @@ def test_it_says_what_x_would_be_asked() -> None:
     given = an_area("-10,40,10,50", places=("25530ba03b7d90c6",))
     shown = " ".join(Tags(area.render(given)).text.split())
     clauses = extract.clauses(given)
-    recent, everything = (x_api.queries(clauses, limit=limit) for limit in (512, 1024))
+    recent, everything = (x_endpoints.queries(clauses, limit=limit) for limit in (512, 1024))
     assert f"{len(clauses) - 1:,} circles of 24.9 miles and 1 place: {len(clauses):,} clauses" in shown
     assert re.search(rf"For search/recent\s*{len(recent)} queries of up to \d+ characters \(512 are allowed\)", shown)
     assert re.search(rf"For search/all\s*{len(everything)} queries of up to 1,0\d\d characters \(1,024 are allowed\)", shown)

@@ -30,7 +30,7 @@ from pipeline.cover import (
     sides_miles,
 )
 from pipeline.errors import SettingsError
-from pipeline.sources import x_api
+from pipeline.sources import x_endpoints
 
 Points = NDArray[np.float64]
 
@@ -141,8 +141,8 @@ def check_covered(box: BoundingBox) -> tuple[str, ...]:
         else:
             check_circles_cover(part, found)
             assert len(found) <= square_grid(part)
-    for endpoint in (x_api.RECENT, x_api.ALL):
-        assert all(len(query) <= endpoint.query_length for query in x_api.queries(texts, limit=endpoint.query_length))
+    for endpoint in (x_endpoints.RECENT, x_endpoints.ALL):
+        assert all(len(query) <= endpoint.query_length for query in x_endpoints.queries(texts, limit=endpoint.query_length))
     return texts
 
 
@@ -274,7 +274,7 @@ def test_a_city_needs_few_clauses() -> None:
     assert clauses(BoundingBox(-99.364924, 19.048237, -98.940303, 19.592757)) == ("point_radius:[-99.153 19.32 24.9mi]",)
     los_angeles = clauses(BoundingBox(-118.951721, 33.654, -117.646374, 34.823302))
     assert len(los_angeles) <= 6
-    assert len(x_api.queries(los_angeles, limit=512)) == 1
+    assert len(x_endpoints.queries(los_angeles, limit=512)) == 1
 
 
 def test_the_same_box_gives_the_same_circles_north_and_south() -> None:
@@ -304,8 +304,8 @@ def test_a_box_just_over_the_limit_is_refused_too() -> None:
 def test_so_many_circles_always_fit_a_query() -> None:
     """Those with the longest numbers, too."""
     longest = clause(Circle(-179.123, -89.123))
-    assert len(x_api.queries((longest,) * CIRCLES_A_QUERY, limit=x_api.RECENT.query_length)) == 1
-    assert len(x_api.queries((longest,) * (CIRCLES_A_QUERY + 1), limit=x_api.RECENT.query_length)) == 2
+    assert len(x_endpoints.queries((longest,) * CIRCLES_A_QUERY, limit=x_endpoints.RECENT.query_length)) == 1
+    assert len(x_endpoints.queries((longest,) * (CIRCLES_A_QUERY + 1), limit=x_endpoints.RECENT.query_length)) == 2
 
 
 def test_numbers_are_written_short() -> None:

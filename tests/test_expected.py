@@ -12,7 +12,7 @@ from pipeline import clean, client, expected, extract
 from pipeline.days import Window
 from pipeline.errors import Forbidden, PaymentRequired, SettingsError, SourceUnavailable
 from pipeline.settings import Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_endpoints
 from tests.extracting import WIDE
 from tests.servers import Reply, ScriptedServer, scripted
 
@@ -49,7 +49,7 @@ def asked(settings: Settings, **changes: Any) -> expected.Volumes:
     given = {"granularity": "hour", "window": WINDOW, **changes}
     return expected.volumes(
         client.build(settings),
-        x_api.COUNTS_RECENT,
+        x_endpoints.COUNTS_RECENT,
         QUERIES,
         given["window"],
         given["granularity"],
@@ -114,7 +114,7 @@ def test_what_was_asked_before_the_day_was_over_is_asked_again(api: ScriptedServ
 def test_a_night_asks_no_count_twice(api: ScriptedServer, real: Callable[..., Settings]) -> None:
     """Stopped by a fault, it goes on at its page; what was counted stands."""
     settings = real(areas=WIDE, studies="")
-    first = len(x_api.queries(extract.clauses(settings.area("wide")), limit=512)) + 3
+    first = len(x_endpoints.queries(extract.clauses(settings.area("wide")), limit=512)) + 3
     api.script = dict.fromkeys((first, first + 1), Reply(status=503, document={}))
     with pytest.raises(SourceUnavailable):
         extract.run(settings, "wide", DAY, now=NOW, night="n1")

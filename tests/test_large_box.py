@@ -17,7 +17,7 @@ from pipeline.boxes import BoundingBox
 from pipeline.sandbox import api, city, server
 from pipeline.sandbox.world import World
 from pipeline.settings import Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_endpoints
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def found_by(world: World, clauses: tuple[str, ...], day: date, settings: Settin
     """Ids of what the sandbox answers to these clauses, over all queries and pages, without sockets."""
     window = days.window(day, settings.area("valleys").zone)
     found: set[int] = set()
-    for query in x_api.queries(clauses, limit=1024):
+    for query in x_endpoints.queries(clauses, limit=1024):
         parameters: dict[str, Any] = {
             "query": query,
             "start_time": f"{window.start:%Y-%m-%dT%H:%M:%SZ}",

@@ -33,6 +33,7 @@ from pipeline.errors import (
 from pipeline.sources import x_api
 from pipeline.sources.x_adapter import rewritten
 from pipeline.sources.x_answers import RefusedToken
+from pipeline.sources.x_endpoints import ALL, RECENT, Endpoint, endpoint_for, queries
 from tests.servers import Reply, ScriptedServer, scripted
 from tests.x_client import PASSING, QUERY, TOKEN, api, ask, make_client
 
@@ -57,9 +58,10 @@ def test_a_request_is_what_the_documentation_asks_for(api: ScriptedServer) -> No
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "asked", "got"), [(x_api.RECENT, 500, "100"), (x_api.ALL, 500, "500"), (x_api.ALL, None, "500"), (x_api.ALL, 20, "20")]
+    ("endpoint", "asked", "got"),
+    [(RECENT, 500, "100"), (ALL, 500, "500"), (ALL, None, "500"), (ALL, 20, "20")],
 )
-def test_a_page_is_never_larger_than_the_endpoint_gives(api: ScriptedServer, endpoint: x_api.Endpoint, asked: int | None, got: str) -> None:
+def test_a_page_is_never_larger_than_the_endpoint_gives(api: ScriptedServer, endpoint: Endpoint, asked: int | None, got: str) -> None:
     """page_size is cut to the endpoint's largest; None means the largest."""
     ask(make_client(api), endpoint, page_size=asked)
     assert api.seen[0].parameters["max_results"] == got
@@ -216,7 +218,7 @@ def test_a_429_with_requests_left_is_the_one_second_rule(api: ScriptedServer) ->
     headers = {"x-rate-limit-reset": str(int(time.time()) + 800), "x-rate-limit-remaining": "250"}
     api.script[1] = Reply(status=429, document={}, headers=headers)
     with pytest.raises(RateLimited) as caught:
-        ask(make_client(api), x_api.ALL)
+        ask(make_client(api), ALL)
     assert caught.value.retry_after == 1.0
 
 
@@ -272,7 +274,7 @@ def test_search_all_is_paced_and_search_recent_is_not(api: ScriptedServer, tmp_p
     client = make_client(api, pace=tmp_path / "pace")
     ask(client)
     assert not (tmp_path / "pace").exists()
-    ask(client, x_api.ALL)
+    ask(client, ALL)
     assert (tmp_path / "pace").exists()
 
 
@@ -292,25 +294,25 @@ def test_the_base_url_takes_the_place_of_the_host(base: str | None, result: str)
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("hours_ago", "endpoint"), [(30, x_api.RECENT), (166, x_api.RECENT), (168, x_api.ALL), (5000, x_api.ALL)])
-def test_recent_is_asked_while_the_whole_day_is_recent(hours_ago: float, endpoint: x_api.Endpoint) -> None:
+@pytest.mark.parametrize(("hours_ago", "endpoint"), [(30, RECENT), (166, RECENT), (168, ALL), (5000, ALL)])
+def test_recent_is_asked_while_the_whole_day_is_recent(hours_ago: float, endpoint: Endpoint) -> None:
     """The window's start must be younger than seven days, with an hour to spare."""
     start = NOW - timedelta(hours=hours_ago)
-    assert x_api.endpoint_for(Window(start, start + timedelta(days=1)), NOW) is endpoint
+    assert endpoint_for(Window(start, start + timedelta(days=1)), NOW) is endpoint
 
 
 def test_without_full_archive_access_an_old_day_is_missing() -> None:
     """archive_search = false: no request that would be refused, but a word."""
     start = NOW - timedelta(days=8)
     with pytest.raises(MissingData, match="7 days"):
-        x_api.endpoint_for(Window(start, start + timedelta(days=1)), NOW, archive_search=False)
+        endpoint_for(Window(start, start + timedelta(days=1)), NOW, archive_search=False)
 
 
 @given(st.lists(st.integers(8, 45), min_size=1, max_size=60), st.sampled_from([512, 1024]))
 def test_queries_hold_every_clause_once_and_in_order_within_the_limit(lengths: list[int], limit: int) -> None:
     """Parenthesised, never too long, and no two neighbours would fit into one."""
     clauses = tuple(f"p:{number:06d}".ljust(length, "x") for number, length in enumerate(lengths))
-    made = x_api.queries(clauses, limit=limit)
+    made = queries(clauses, limit=limit)
     inner = [query.removeprefix("(").removesuffix(") -is:retweet") for query in made]
     assert " OR ".join(inner) == " OR ".join(clauses)
     assert all(len(query) <= limit for query in made)
@@ -321,7 +323,7 @@ def test_queries_hold_every_clause_once_and_in_order_within_the_limit(lengths: l
 def test_a_clause_that_fits_no_query_is_refused() -> None:
     """Said before the API says it."""
     with pytest.raises(SettingsError, match="600 characters"):
-        x_api.queries(("p" * 600,), limit=512)
+        queries(("p" * 600,), limit=512)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl, which makes the certificate, is not installed")

@@ -11,20 +11,20 @@ from pipeline.errors import (
     BudgetReached,
     UnexpectedAnswer,
 )
-from pipeline.sources import x_api
+from pipeline.sources import x_api, x_endpoints
 from tests.servers import Reply, ScriptedServer
 from tests.x_client import PASSING, QUERY, WINDOW, api, ask, make_client
 
 __all__ = ["api"]
 
 
-def counts(client: x_api.Client, endpoint: x_api.Endpoint = x_api.COUNTS_RECENT, **changes: Any) -> x_api.Counts:
+def counts(client: x_api.Client, endpoint: x_endpoints.Endpoint = x_endpoints.COUNTS_RECENT, **changes: Any) -> x_api.Counts:
     """One page of counts of the one query."""
     return client.counts(endpoint, QUERY, WINDOW, **changes)
 
 
-@pytest.mark.parametrize("endpoint", [x_api.COUNTS_RECENT, x_api.COUNTS_ALL])
-def test_counts_are_asked_for_by_the_hour(api: ScriptedServer, endpoint: x_api.Endpoint) -> None:
+@pytest.mark.parametrize("endpoint", [x_endpoints.COUNTS_RECENT, x_endpoints.COUNTS_ALL])
+def test_counts_are_asked_for_by_the_hour(api: ScriptedServer, endpoint: x_endpoints.Endpoint) -> None:
     """Path, window, granularity, and nothing that search alone knows; the buckets oldest first."""
     found = counts(make_client(api), endpoint)
     [seen] = api.seen
@@ -47,9 +47,9 @@ def test_the_next_page_of_counts_is_asked_for_by_its_token(api: ScriptedServer, 
     body = b'{"data":[' + entry + b'],"meta":{"total_tweet_count":7,"next_token":"n1"}}'
     api.script[1] = Reply(body=body)
     client = make_client(api)
-    found = counts(client, x_api.COUNTS_ALL)
+    found = counts(client, x_endpoints.COUNTS_ALL)
     assert (found.body, found.next_token) == (body, "n1")
-    counts(client, x_api.COUNTS_ALL, next_token="n1", granularity="minute")
+    counts(client, x_endpoints.COUNTS_ALL, next_token="n1", granularity="minute")
     assert api.seen[1].parameters["next_token"] == "n1"
     assert "Unexpected parameter" not in caplog.text
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.days import Window
-from pipeline.sources import x_api
+from pipeline.sources import x_api, x_endpoints
 from tests.servers import Reply, ScriptedServer, scripted
 
 WINDOW = Window(datetime(2026, 11, 20, 6, tzinfo=UTC), datetime(2026, 11, 21, 6, tzinfo=UTC))
@@ -42,6 +42,6 @@ def make_client(api: ScriptedServer, **changes: Any) -> x_api.Client:
     return x_api.Client(**{"token": TOKEN, "base_url": api.url, "attempts": 4, "longest_wait_seconds": 0.3, **changes})
 
 
-def ask(client: x_api.Client, endpoint: x_api.Endpoint = x_api.RECENT, **changes: Any) -> x_api.Page:
+def ask(client: x_api.Client, endpoint: x_endpoints.Endpoint = x_endpoints.RECENT, **changes: Any) -> x_api.Page:
     """One page of the one query."""
     return client.page(endpoint, QUERY, WINDOW, **changes)

@@ -16,7 +16,7 @@ from pipeline.boxes import EARTH_RADIUS_KM, BoundingBox
 from pipeline.doctor.finding import Finding, fault, ok, refused, warning
 from pipeline.errors import SettingsError
 from pipeline.settings import Area
-from pipeline.sources import x_api
+from pipeline.sources import x_endpoints
 
 #: Hours between a place's clock and its sun. Of the tz database's 418 places none has more than 2.3 (America/Dawson); China's west has 3.1.
 MOST_HOURS: Final = 3.5
@@ -25,7 +25,7 @@ FAR_KM, NEAR_KM = 3000.0, 1500.0
 #: Smaller than a stadium: hardly any post's place lies in it.
 SMALL_KM2: Final = 0.05
 #: Requests that the endpoints answer in a quarter of an hour (facts/x-api.md); counts/recent and counts/all: 300 as well.
-RATES: Final = {x_api.RECENT.name: 450, x_api.ALL.name: 300}
+RATES: Final = {x_endpoints.RECENT.name: 450, x_endpoints.ALL.name: 300}
 
 
 def look(area: Area, now: datetime) -> Iterator[Finding]:
@@ -69,12 +69,12 @@ def queries(area: Area) -> Iterator[Finding]:
     check = f"[{area.name}] queries"
     try:
         clauses = extract.clauses(area)
-        made = {name: x_api.queries(clauses, limit=endpoint.query_length) for name, endpoint in x_api.ENDPOINTS.items()}
+        made = {name: x_endpoints.queries(clauses, limit=endpoint.query_length) for name, endpoint in x_endpoints.ENDPOINTS.items()}
     except SettingsError as error:
         yield refused(check, error)
         return
     told = "; ".join(
-        f"{len(asked)} to {name} of up to {max(map(len, asked)):,} characters ({x_api.ENDPOINTS[name].query_length:,} fit)"
+        f"{len(asked)} to {name} of up to {max(map(len, asked)):,} characters ({x_endpoints.ENDPOINTS[name].query_length:,} fit)"
         for name, asked in made.items()
     )
     slow = [name for name, asked in made.items() if len(asked) > RATES[name]]

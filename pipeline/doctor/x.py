@@ -30,7 +30,7 @@ from pipeline.errors import (
     UsageCapExceeded,
 )
 from pipeline.settings import Area, Settings
-from pipeline.sources import x_answers, x_api
+from pipeline.sources import x_answers, x_api, x_endpoints
 
 #: A clock that is further off is a fault; X's Date is cut to the second, and an answer takes its time.
 MOST_SECONDS = 60
@@ -84,7 +84,7 @@ class Asking:
         asked.attempts = 1
         with contextlib.closing(asked):
             newest = days.last_over(areas[name].zone, self.now, settings.x.settle)
-            recent = list(self._ask(asked, x_api.COUNTS_RECENT, name, query, newest))
+            recent = list(self._ask(asked, x_endpoints.COUNTS_RECENT, name, query, newest))
             yield from recent
             old = self._old_day(areas)
             if not any(finding.check == "counts" and finding.state == "ok" for finding in recent):
@@ -92,12 +92,12 @@ class Asking:
             elif not settings.x.archive_search:
                 yield ok("archive", "not asked: archive_search = false")
             elif self.full or old is not None:
-                yield from self._ask(asked, x_api.COUNTS_ALL, name, query, old or newest - timedelta(days=30))
+                yield from self._ask(asked, x_endpoints.COUNTS_ALL, name, query, old or newest - timedelta(days=30))
             else:
                 yield unknown("archive", "not asked: no day needs it, and it costs $0.010 (--full asks)")
         yield ok("paid", "nothing: it is made up" if self.made_up else f"${self.paid:.3f} for this look, no post")
 
-    def _ask(self, client: x_api.Client, endpoint: x_api.Endpoint, area: str, query: str, day: date) -> Iterator[Finding]:
+    def _ask(self, client: x_api.Client, endpoint: x_endpoints.Endpoint, area: str, query: str, day: date) -> Iterator[Finding]:
         """One request. A clock that is off explains a refused window, so then only the clock is named."""
         error: PipelineError | None = None
         sent = time.time()
@@ -110,7 +110,7 @@ class Asking:
         except PipelineError as refusal:
             error = refusal
         clock = _clock(client, sent)
-        yield from [clock] if clock and (endpoint is x_api.COUNTS_RECENT or clock.state == "fault") else []
+        yield from [clock] if clock and (endpoint is x_endpoints.COUNTS_RECENT or clock.state == "fault") else []
         if error is not None:
             if not (clock and clock.state == "fault" and isinstance(error, BadRequest)):
                 yield self._refused(endpoint, error)
@@ -119,14 +119,14 @@ class Asking:
         self.made_up = counts.synthetic
         if counts.synthetic and not self.settings.synthetic:
             yield warning("X", f"{client.base_url} is a sandbox: what it answers is made up", "take X_BASE_URL away to ask X itself")
-        if endpoint is x_api.COUNTS_ALL:
+        if endpoint is x_endpoints.COUNTS_ALL:
             yield ok("archive", "counts/all answers: days older than a week can be asked for")
             return
         yield ok("counts", f"counts/recent takes token and query ({_operators(query)}, {len(query)} characters)")
-        if len(x_api.queries(extract.clauses(self.settings.area(area)), limit=endpoint.query_length)) == 1:
+        if len(x_endpoints.queries(extract.clauses(self.settings.area(area)), limit=endpoint.query_length)) == 1:
             self.posts[area] = counts.total
 
-    def _refused(self, endpoint: x_api.Endpoint, error: PipelineError) -> Finding:
+    def _refused(self, endpoint: x_endpoints.Endpoint, error: PipelineError) -> Finding:
         if isinstance(error, RateLimited):
             return warning("X", " ".join(error.what.split()), "asked too often just now: look again in a quarter of an hour")
         check = next((name for kind, name in NAMED if isinstance(error, kind)), "X")
@@ -153,7 +153,7 @@ class Asking:
             last = days.last_over(zone, self.now, self.settings.x.settle)
             for day in days.days_between(max(study.start, last - timedelta(days=30)), last):
                 begins = days.window(day, zone).start
-                reach = self.now - timedelta(days=self.settings.x.recent_days) + x_api.RECENT_MARGIN
+                reach = self.now - timedelta(days=self.settings.x.recent_days) + x_endpoints.RECENT_MARGIN
                 if begins < reach and not any(extract.partition(self.settings, study.area, day).parent.glob("revision=*/manifest.json")):
                     found.append(day)
         return max(found, default=None)
@@ -181,7 +181,7 @@ def budget(settings: Settings, posts: dict[str, int]) -> Iterator[Finding]:
         return
     asked = {name: area for name, area in settings.areas.items() if area.source != "archive" and _wanted(settings, name)}
     # a sample asks for small pages (sampling.page); of a whole day any page is as large as may be
-    page = max((estimate.page_size(settings, x_api.RECENT.name) for area in asked.values() if not area.sample), default=SMALLEST_PAGE)
+    page = max((estimate.page_size(settings, x_endpoints.RECENT.name) for area in asked.values() if not area.sample), default=SMALLEST_PAGE)
     if x.max_posts_per_day is not None and x.max_posts_per_day < page:
         yield fault(
             "budget",
@@ -229,7 +229,7 @@ def _question(areas: dict[str, Area]) -> tuple[str, str] | None:
     found = []
     for name, area in areas.items():
         with contextlib.suppress(SettingsError):
-            found += [(name, query) for query in x_api.queries(extract.clauses(area), limit=x_api.RECENT.query_length)]
+            found += [(name, query) for query in x_endpoints.queries(extract.clauses(area), limit=x_endpoints.RECENT.query_length)]
     return max(found, key=lambda each: ("place:" in each[1], len(each[1])), default=None)
 
 

@@ -11,7 +11,7 @@ from pipeline import cover, estimate, extract
 from pipeline.boxes import EARTH_RADIUS_KM
 from pipeline.report import drawing, template, words
 from pipeline.settings import Area, Settings
-from pipeline.sources import x_api
+from pipeline.sources import x_endpoints
 from pipeline.storage import write_bytes
 
 #: From so many circles on, a comparison with the fewest there could be says something.
@@ -44,7 +44,7 @@ def asked(area: Area) -> Asked:
     if area.source == "archive":
         return Asked((), {})
     clauses = extract.clauses(area)
-    queries = {name: x_api.queries(clauses, limit=endpoint.query_length) for name, endpoint in x_api.ENDPOINTS.items()}
+    queries = {name: x_endpoints.queries(clauses, limit=endpoint.query_length) for name, endpoint in x_endpoints.ENDPOINTS.items()}
     return Asked(cover.regions(area.box), queries)
 
 
@@ -80,7 +80,7 @@ def render(area: Area, *, price: str = "") -> str:
         description=f"Map of {area.name}: {sides(area)}, covered by {found.clauses or 'nothing'}",
         facts=[*_facts(area, found), *([("A day's price", price)] if price else [])],
         notes=_notes(area),
-        queries=found.queries.get(x_api.RECENT.name, ()),
+        queries=found.queries.get(x_endpoints.RECENT.name, ()),
     )
 
 
@@ -122,7 +122,7 @@ def _facts(area: Area, found: Asked) -> list[tuple[str, str]]:
         if least >= WORTH_COMPARING:
             hexagon = f"each covers at best a hexagon of {cover.HEXAGON_KM2:,.0f} km²"
             facts.append(("The fewest there could be", f"{words.counted(least, 'circle')}: {hexagon}"))
-        facts += [(f"For {name}", _requests(queries, x_api.ENDPOINTS[name].query_length)) for name, queries in found.queries.items()]
+        facts += [(f"For {name}", _requests(queries, x_endpoints.ENDPOINTS[name].query_length)) for name, queries in found.queries.items()]
     facts.append(("Time zone", area.timezone))
     return facts
 
