@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import hypothesis
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import strategies as st
 
 from pipeline import clean, extract, importing, purge, storage, tombstones
-from pipeline.importing.import_report import ImportReport
 from pipeline.settings import Settings
 from pipeline.sources import archive
 from pipeline.tombstones import deletion_index
+from tests.deleting import delete, deleted, give, hide, ids_held, scrub, take
 from tests.fetched import put_pages
-from tests.posts import lines, make_page, make_place, make_post, make_tweet
+from tests.posts import make_page, make_place, make_post, make_tweet
+from tests.purging import DAY, NEXT, at, bring, history, number_of, numbers, post, snapshot, tweets, words, wrong_rows
 from tests.searching import haystack, needles_found
-from tests.test_purge import DAY, NEXT, at, bring, history, number_of, numbers, post, snapshot, tweets, words, wrong_rows
 
 Make = Callable[..., Settings]
-
-
-def delete(number: int) -> dict[str, Any]:
-    """The notice of a v1.1 stream."""
-    return {"delete": {"status": {"id": number, "id_str": str(number), "user_id": 7, "user_id_str": "7"}, "timestamp_ms": "1793815200123"}}
-
-
-def scrub(author: int, last: int) -> dict[str, Any]:
-    """The author takes the location from all tweets up to the last."""
-    return {"scrub_geo": {"user_id": author, "user_id_str": str(author), "up_to_status_id": last, "up_to_status_id_str": str(last)}}
-
-
-def hide(kind: str, number: int, *countries: str) -> dict[str, Any]:
-    """A tweet (status_withheld) or an author (user_withheld) hidden in some countries."""
-    return {kind: {"id": number, "withheld_in_countries": list(countries), "timestamp_ms": "1793815200123"}}
-
-
-def give(settings: Settings, name: str, *documents: Any) -> Path:
-    """A file of one document a line."""
-    path = settings.data.parent / name
-    path.write_bytes(lines(*documents))
-    return path
-
-
-def take(settings: Settings, name: str, *documents: Any) -> ImportReport:
-    """Import such a file, and do what follows; its account adds up."""
-    report = importing.run(settings, [give(settings, name, *documents)])
-    assert report.accounted
-    purge.apply_archives(settings)
-    return report
-
-
-def ids_held(settings: Settings) -> set[int]:
-    """Ids of all records of all extracts."""
-    folders = [archive.folder(settings, digest) for digest in archive.held(settings)]
-    return {number for folder in folders for number in pq.read_table(folder / "records.parquet")["tweet_id"].to_pylist()}
-
-
-def deleted(settings: Settings) -> dict[str, int]:
-    """File → how many of its records are counted as deleted."""
-    manifests = [archive.manifest(settings, digest) for digest in archive.held(settings)]
-    return {content["name"]: content["deleted"] for content in manifests}
 
 
 @pytest.fixture
@@ -242,75 +195,6 @@ def test_all_versions_of_an_edited_tweet_go(settings: Settings) -> None:
     assert ids_held(settings) == {number_of(0)}
     take(settings, "second", make_page(post(1, edit_history_tweet_ids=versions)))
     assert ids_held(settings) == set()
-
-
-# orders --------------------------------------------------------------------------------------------------------------------
-
-EDITED = [str(number_of(20)), str(number_of(21))]
-FILES: dict[str, tuple[Any, ...]] = {
-    "tweets": (*tweets(DAY, range(6)), *tweets(NEXT, [0])),
-    "more": (*tweets(DAY, [3, 4, 7, 8]), make_tweet(at=at(9), sequence=9, text=f"Miren https://x.com/i/status/{number_of(4)} ya")),
-    "first": (make_page(post(20, edit_history_tweet_ids=EDITED[:1])), delete(number_of(7)), "no JSON"),
-    "second": (make_page(post(21, edit_history_tweet_ids=EDITED)), hide("user_withheld", 501, "MX")),
-    "notices": (delete(number_of(4)), delete(number_of(21)), delete(number_of(0, NEXT)), delete(17)),
-    "authors": (scrub(503, number_of(3)), *tweets(DAY, [13]), hide("status_withheld", number_of(5), "DE", "MX")),
-}
-LEFT = {number_of(n) for n in (0, 2, 8, 9, 13)}
-
-
-def outcome(settings: Settings) -> dict[str, str]:
-    """A digest of every file of every extract, by the name of the archive."""
-    found = {}
-    for digest in archive.held(settings):
-        name = archive.manifest(settings, digest)["name"]
-        for path in sorted(archive.folder(settings, digest).iterdir()):
-            found[f"{name} {path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    return found
-
-
-def brought(make_settings: Make, folder: Path, order: tuple[str, ...], stops: tuple[bool, ...]) -> Settings:
-    """The files imported in that order, with what follows done after some of them, and at the end."""
-    settings = make_settings(database=False, GEOBETA_DATA=str(folder / "var"))
-    folder.mkdir()
-    for name, stop in zip(order, stops, strict=True):
-        importing.run(settings, [give(settings, name, *FILES[name])])
-        if stop:
-            purge.apply_archives(settings)
-    purge.apply_archives(settings)
-    return settings
-
-
-@pytest.mark.slow
-def test_any_order_makes_the_same_extracts(make_settings: Make, tmp_path: Path) -> None:
-    """To the byte, with their accounts and the days they hold; whether deletions are applied in between or not."""
-    expected = outcome(brought(make_settings, tmp_path / "0", tuple(FILES), (False,) * len(FILES)))
-    count = itertools.count(1)
-
-    @hypothesis.settings(max_examples=60)
-    @hypothesis.given(st.permutations(list(FILES)), st.tuples(*[st.booleans()] * len(FILES)))
-    def check(order: list[str], stops: tuple[bool, ...]) -> None:
-        settings = brought(make_settings, tmp_path / str(next(count)), tuple(order), stops)
-        assert ids_held(settings) == LEFT
-        assert outcome(settings) == expected
-        assert not purge.to_apply(settings)
-
-    check()
-
-
-@pytest.mark.slow
-def test_large_extracts_too(make_settings: Make, tmp_path: Path) -> None:
-    """Of several row groups of several pages: taking rows out leaves the bytes of an extract that never had them."""
-    documents = [make_tweet(at=at(n % 900), sequence=n, text=hashlib.sha512(b"%d" % n).hexdigest() * 6) for n in range(9000)]
-    notices = [delete(number) for n, number in ((n, int(entry["id"])) for n, entry in enumerate(documents)) if n % 7 == 0 or n < 3000]
-    found = []
-    for place, order in enumerate((True, False)):
-        settings = make_settings(settings="[import]\nbatch_rows = 4096\n", database=False, GEOBETA_DATA=str(tmp_path / f"{place}/var"))
-        (tmp_path / f"{place}").mkdir()
-        files: list[tuple[str, list[Any]]] = [("notices", notices), ("tweets", documents)]
-        for name, content in files if order else reversed(files):
-            take(settings, name, *content)
-        found.append(outcome(settings))
-    assert found[0] == found[1]
 
 
 # numbers -------------------------------------------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ from pipeline.sources import x_jobs
 from pipeline.sources.x_jobs import Job
 from tests.fetched import put_pages
 from tests.posts import make_page, make_place
+from tests.purging import DAY, bring, number_of, numbers, post
 from tests.searching import haystack, needles_found
 from tests.servers import Reply, scripted
-from tests.test_purge import DAY, bring, number_of, numbers, post
 
 # deletion is a chapter of its own: all of it in `make test`
 pytestmark = pytest.mark.slow

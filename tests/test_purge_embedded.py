@@ -15,8 +15,8 @@ from pipeline.embedded import cluster
 from pipeline.settings import Settings
 from tests.conftest import write_config
 from tests.posts import lines
+from tests.purging import DAY, NEXT, asked, bring, number_of, numbers, tweets, words
 from tests.searching import haystack, needles_found
-from tests.test_purge import DAY, NEXT, asked, bring, number_of, numbers, tweets, words
 
 pytestmark = pytest.mark.slow
 

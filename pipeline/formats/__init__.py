@@ -24,13 +24,11 @@ from pipeline.formats._record import (
     Reject,
     instant,
     keys_shown,
-    raw_json,
-    strings,
-    table,
     written_at,
 )
 from pipeline.formats._scrubbed import Scrubber
 from pipeline.formats._searched import searches
+from pipeline.formats._tables import raw_json, strings, table
 from pipeline.formats.v1 import client_name
 
 __all__ = [

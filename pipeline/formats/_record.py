@@ -5,17 +5,12 @@ Put here what two formats share. What only one shape of post has belongs to that
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
-
-import pyarrow as pa
-
-from pipeline.schema import RECORDS
 
 #: Milliseconds since 1970 at which snowflake ids begin (facts/x-api.md); ids below FIRST_SNOWFLAKE were counted up instead.
 SNOWFLAKE_EPOCH: Final = 1_288_834_974_657
@@ -365,38 +360,3 @@ def locate(record: Record, place: Mapping[str, Any], box: Callable[[], PlaceBox 
     if found is not None:
         record.place_west, record.place_south, record.place_east, record.place_north = found
     return record
-
-
-def table(records: Iterable[Record], *, raw: bool = False) -> pa.Table:
-    """The records as a table of schema.RECORDS; `raw` fills the column of that name with each one's own JSON."""
-    rows = list(records)
-    columns = []
-    for column in RECORDS:
-        if column.name == "raw":
-            values: list[Any] = [raw_json(row.item) if raw else None for row in rows]
-        else:
-            values = [getattr(row, column.name) for row in rows]
-        columns.append(strings(values) if column.type == pa.string() else pa.array(values, column.type))
-    return pa.Table.from_arrays(columns, schema=RECORDS)
-
-
-def raw_json(item: object) -> str | None:
-    """A record's own JSON; None where it is nested too deep to be written."""
-    try:
-        # ASCII escapes keep even lone surrogates as they were
-        return json.dumps(item, separators=(",", ":"))
-    except RecursionError:
-        return None
-
-
-def strings(values: Sequence[str | None]) -> pa.Array:
-    """The values as an Arrow array."""
-    try:
-        return pa.array(values, pa.string())
-    except UnicodeEncodeError:
-        # JSON may escape half a surrogate pair, which no UTF-8 can hold: U+FFFD, as text.tidy would write it
-        return pa.array([None if value is None else _whole(value) for value in values], pa.string())
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -18,8 +18,8 @@ from tests.chain import ROOT
 from tests.faults.test_kills import points_in_the_code
 from tests.fetched import put_pages
 from tests.posts import lines, make_page, make_place
+from tests.purging import DAY, NEXT, bring, history, number_of, numbers, post, tweets, words, wrong_rows
 from tests.searching import haystack, needles_found
-from tests.test_purge import DAY, NEXT, bring, history, number_of, numbers, post, tweets, words, wrong_rows
 
 pytestmark = pytest.mark.slow
 
