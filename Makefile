@@ -47,7 +47,7 @@ bench: setup-dev ## speed beside other tools, by goals: ratios of CPU, wall time
 	@$(PY) -m benchmarks.performance
 
 bench-parts: setup-dev ## the smaller benchmarks, each of one part
-	@for name in alarms authors beta load match posterior; do echo "== $$name"; $(PY) -m benchmarks.$$name; done
+	@for name in alarms authors beta match posterior; do echo "== $$name"; $(PY) -m benchmarks.$$name; done
 
 statistics: setup-dev ## every figure of docs/statistics.md, measured anew (minutes)
 	@$(PY) -m benchmarks.figures

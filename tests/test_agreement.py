@@ -38,6 +38,9 @@ from pipeline.sources import archive
 from tests import made_up_lines, plain_posts, plain_reader, posts
 from tests.plain_reader import Reading
 
+# the second reader is for who touches the first: all of it in `make test`
+pytestmark = pytest.mark.slow
+
 FIELDS = [name for name in formats.table([]).schema.names if name != "raw"]
 #: What tells whether a record is gone.
 ASKED = ("tweet_id", "version_id", "author_id", "place_country")
@@ -236,7 +239,6 @@ def test_they_agree_on_every_kind_of_file(settings: Settings, kind: str) -> None
     agree(settings, content)
 
 
-@pytest.mark.slow
 def test_they_agree_on_ten_thousand_made_up_lines(settings: Settings) -> None:
     """Every shape and era, odd values in every field, keys written twice, states that last over several lines."""
     readings: list[Reading] = []
@@ -271,7 +273,6 @@ def test_they_agree_on_turned_bytes(settings: Settings) -> None:
     compare_turned(settings, made_up_lines.plain_lines(60), len(made_up_lines.TURNS), 1, "made-up lines, bytes turned")
 
 
-@pytest.mark.slow
 def test_they_agree_on_hundreds_of_turned_made_up_lines(settings: Settings) -> None:
     """The same, wherever real posts are not at hand."""
     compare_turned(settings, made_up_lines.plain_lines(200), 400, 2, "made-up lines, bytes turned")
@@ -287,7 +288,6 @@ def unpacked_lines(path: Path, most: int) -> list[bytes]:
     return found[:: max(len(found) // most, 1)][:most]
 
 
-@pytest.mark.slow
 def test_they_agree_on_a_thousand_turned_real_lines(settings: Settings, shared_data: Path) -> None:
     """Cut, flipped, split, joined, with marks, surrogates, NUL, deep nesting and huge numbers put in; among whole ones."""
     names = ["v1.1-stream-riverside/2019-03-08.jsonl.gz", "v1.1-track-2016/tweets_20161125_141010.json.gz", "archive-org-2013/01.json.bz2"]
@@ -298,7 +298,6 @@ def test_they_agree_on_a_thousand_turned_real_lines(settings: Settings, shared_d
     compare_turned(settings, lines, 1000, 3, "real lines, bytes turned")
 
 
-@pytest.mark.slow
 def test_they_agree_on_every_real_file(settings: Settings, shared_data: Path) -> None:
     """All that lies under SHARED_DATA."""
     readings = []

@@ -19,6 +19,9 @@ from tests.posts import make_page, make_place, make_post, make_tweet
 from tests.purging import DAY, NEXT, at, bring, history, number_of, numbers, post, snapshot, tweets, words, wrong_rows
 from tests.searching import haystack, needles_found
 
+# deletion is a chapter of its own: all of it in `make test`
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Settings]
 
 
@@ -200,7 +203,6 @@ def test_all_versions_of_an_edited_tweet_go(settings: Settings) -> None:
 # numbers -------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_numbers_follow(make_settings: Make) -> None:
     """Counts and posteriors are restated with the reason; the tweet stands nowhere, in no byte; the tables agree."""
     settings = make_settings()
@@ -222,7 +224,6 @@ def test_numbers_follow(make_settings: Make) -> None:
     assert needles_found(haystack(settings), gone, [words(n, n % 2 == 0) for n in (0, 1, 2)]) == []
 
 
-@pytest.mark.slow
 def test_pages_of_x_too(make_settings: Make) -> None:
     """Pages lose what an archive asks to delete; what X gives again is not stored."""
     settings = make_settings()
@@ -237,7 +238,6 @@ def test_pages_of_x_too(make_settings: Make) -> None:
     assert said.startswith("2 tweets withheld where they were written, 1 tweet deleted by its author, 1 tweet without its location now; ")
 
 
-@pytest.mark.slow
 def test_a_night_before_the_application(make_settings: Make) -> None:
     """Leaves the tweet out all the same: every stage knows what archives ask for."""
     settings = make_settings()
@@ -252,7 +252,6 @@ def test_a_night_before_the_application(make_settings: Make) -> None:
     assert wrong_rows(settings) == {}
 
 
-@pytest.mark.slow
 def test_an_import_without_the_database(make_settings: Make) -> None:
     """A shell that knows no DATABASE_URL imports all the same; the next night, which knows it, takes the tweets out of the tables."""
     settings, without = make_settings(), make_settings(database=False)
@@ -269,7 +268,6 @@ def test_an_import_without_the_database(make_settings: Make) -> None:
     assert not purge.to_apply(without)
 
 
-@pytest.mark.slow
 def test_a_day_that_is_all_gone(make_settings: Make) -> None:
     """Was observed all the same: a day of no tweets, whichever file came first."""
     settings = make_settings()
@@ -283,7 +281,6 @@ def test_a_day_that_is_all_gone(make_settings: Make) -> None:
 # many ----------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_many_archives_are_gathered(settings: Settings) -> None:
     """Into a few files, which lose nothing of them: neither when an extract is made again, nor when one is taken away."""
     for n in range(deletion_index.LOOSE + 3):

@@ -21,6 +21,9 @@ from pipeline import streams
 from pipeline.streams import Damage, layers
 from tests.packed import tarred, zipped
 
+# gigabytes of nothing: all of them in `make test`
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 1024 * 1024
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -96,7 +99,6 @@ def test_a_bomb_in_an_archive_costs_itself_alone() -> None:
     assert [(damage.member, damage.reason) for damage in damages] == [("bomb", "bomb_gzip")]
 
 
-@pytest.mark.slow
 def test_zips_in_zips_end() -> None:
     """16 in each of 16 in each of 16 …, with half a gigabyte of zeros in each at last: after a few the rest is left."""
     content = zipped({"zeros": bytes(512 * MEGABYTE)})
@@ -118,7 +120,6 @@ def test_many_empty_archives_in_archives_end() -> None:
     assert [damage.reason for damage in damages] == ["too_many_bombs"]
 
 
-@pytest.mark.slow
 def test_a_list_that_names_the_same_bytes_again_and_again_ends() -> None:
     """A zip whose 10,000 entries overlap: one kernel of 128 MiB of zeros (D. Fifield, A better zip bomb, 2019)."""
     plain = bytes(128 * MEGABYTE)
@@ -169,7 +170,6 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, dam
 """
 
 
-@pytest.mark.slow
 def test_a_hundred_gigabytes_take_little_memory(tmp_path: Path) -> None:
     """A gz of 100 GB of zeros, and one frame of zstd with a window of 2 GB: at most what was read until they are stopped."""
     path = tmp_path / "zeros.gz"

@@ -24,6 +24,9 @@ from pipeline.sources import archive
 from tests.opened import opened
 from tests.posts import NOON, lines, make_tweet
 
+# each starts the command: all of them in `make test`
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -61,7 +64,6 @@ def run(settings: Settings, *arguments: object, **environ: str) -> tuple[int, st
     return process.returncode, out, err
 
 
-@pytest.mark.slow
 def test_many_files_over_two_processes(settings: Settings) -> None:
     """From any folder: all are held afterwards, the second time nothing is opened; the bad one fails alone, and is tried again."""
     paths = [give(settings, number) for number in range(12)]
@@ -84,7 +86,6 @@ def test_many_files_over_two_processes(settings: Settings) -> None:
     assert (code, out.count(": held\n"), out.count(": imported\n")) == (0, 12, 1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_the_middle_nothing_is_left_running(settings: Settings, how: signal.Signals) -> None:
     """The workers end with the command; what was read stays."""
@@ -106,7 +107,6 @@ def test_stopped_in_the_middle_nothing_is_left_running(settings: Settings, how: 
     assert not [pid for pid in Path("/proc").glob("[0-9]*") if str(settings.data).encode() in _environment(pid)]
 
 
-@pytest.mark.slow
 def test_two_commands_at_once_share_the_work(settings: Settings) -> None:
     """Both end well, and each file is read by one of them."""
     for number in range(30):
@@ -120,7 +120,6 @@ def test_two_commands_at_once_share_the_work(settings: Settings) -> None:
     assert sum('"imported"' in line for line in read) == 30
 
 
-@pytest.mark.slow
 def test_a_killed_worker_fails_its_file_for_now(settings: Settings) -> None:
     """The command says so, with the log to look at, and with the exit code for trying again."""
     for number in range(6):

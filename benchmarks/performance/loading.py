@@ -21,8 +21,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from benchmarks.load import AREA, DAY, installation, made_up
 from benchmarks.performance import side_by_side, venvs
+from benchmarks.performance.a_day_of_tweets import AREA, DAY, installation, made_up
 from benchmarks.performance.goals import Bench, Goal
 from benchmarks.performance.side_by_side import Way, script
 from pipeline import clean, database, load, storage
