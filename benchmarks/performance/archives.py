@@ -16,6 +16,7 @@ OURS, ALONE = "geobeta, cleaned and counted", "geobeta, the import alone"
 #: Half a minute and more each.
 SLOW = ("json.loads + pandas", "twarc-csv")
 TAKES = "a reader that makes no Python object of what nobody asks for: compiled code, for every platform"
+LESS = "as for the floor; part of the distance is work that the others leave out (account, duplicates, cleaning)"
 LINES = {
     "DuckDB": ("duckdb_lines", "engines"),
     "polars": ("polars_lines", "engines"),
@@ -66,9 +67,9 @@ def geo(bench: Bench) -> Iterator[str | Goal]:
             yield found
             continue
         yield Goal("geo archive: CPU time by the floor's", 1.6, ratio(found, OURS, FLOOR), takes=TAKES)
-        yield Goal("geo archive: DuckDB's CPU time by ours", 1.4, ratio(found, "DuckDB"), at_most=False)
-        yield Goal("geo archive: polars' by ours", 2.5, ratio(found, "polars"), at_most=False)
-        yield Goal("geo archive: json.loads and pandas' by ours", 13, ratio(found, "json.loads + pandas"), at_most=False)
+        yield Goal("geo archive: DuckDB's CPU time by ours", 1.4, ratio(found, "DuckDB"), at_most=False, takes=LESS)
+        yield Goal("geo archive: polars' by ours", 2.5, ratio(found, "polars"), at_most=False, takes=LESS)
+        yield Goal("geo archive: json.loads and pandas' by ours", 13, ratio(found, "json.loads + pandas"), at_most=False, takes=LESS)
 
 
 def stream(bench: Bench) -> Iterator[str | Goal]:
@@ -78,7 +79,7 @@ def stream(bench: Bench) -> Iterator[str | Goal]:
             yield found
             continue
         yield Goal("1 % stream: CPU time by the floor's", 1.25, ratio(found, OURS, FLOOR), takes=TAKES)
-        yield Goal("1 % stream: DuckDB's CPU time by ours", 1.9, ratio(found, "DuckDB"), at_most=False)
+        yield Goal("1 % stream: DuckDB's CPU time by ours", 1.9, ratio(found, "DuckDB"), at_most=False, takes=LESS)
 
 
 def pages(bench: Bench) -> Iterator[str | Goal]:
@@ -88,5 +89,5 @@ def pages(bench: Bench) -> Iterator[str | Goal]:
         if isinstance(found, str):
             yield found
             continue
-        yield Goal("v2 pages: DuckDB's CPU time by ours", 1.3, ratio(found, "DuckDB"), at_most=False)
-        yield Goal("v2 pages: twarc-csv's by ours", 15, ratio(found, "twarc-csv"), at_most=False)
+        yield Goal("v2 pages: DuckDB's CPU time by ours", 1.3, ratio(found, "DuckDB"), at_most=False, takes=LESS)
+        yield Goal("v2 pages: twarc-csv's by ours", 15, ratio(found, "twarc-csv"), at_most=False, takes=LESS)

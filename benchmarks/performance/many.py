@@ -15,6 +15,7 @@ from benchmarks.performance.side_by_side import Way, script
 from benchmarks.performance.variants import ours
 
 FILES = 8
+SORTED = "extracts sorted by place in small row groups, so that a box reads its own: some 10 times"
 
 
 def files(bench: Bench) -> Iterator[str | Goal]:
@@ -64,7 +65,9 @@ def selection(bench: Bench) -> Iterator[str | Goal]:
     yield agreed(taken)
     yield f"Whole processes: {json_.cpu / extract.cpu:.1f} times."
     ratio = json_.said["work"] / extract.said["work"]
-    yield Goal("another question: CPU time from the JSON by that from the extract, start-up left out", 15, ratio, at_most=False)
+    yield Goal(
+        "another question: CPU time from the JSON by that from the extract, start-up left out", 15, ratio, at_most=False, takes=SORTED
+    )
 
 
 def memory(bench: Bench) -> Iterator[str | Goal]:
@@ -81,4 +84,5 @@ def memory(bench: Bench) -> Iterator[str | Goal]:
     yield from table(taken)
     small, large = (taken[sizes[name]].peak for name in ("geo", "large"))
     yield Goal("peak memory of the import of a 1 GB file", 250, small, unit="MB")
-    yield Goal("peak memory of a 4 GB file by that of 1 GB", 1.1, large / small)
+    takes = "what was seen to go to the disk earlier: 8 bytes a record, twice that while sorted runs are merged"
+    yield Goal("peak memory of a 4 GB file by that of 1 GB", 1.1, large / small, takes=takes)

