@@ -83,6 +83,18 @@ COMMON: dict[str, Any] = {
     "v2 with an unknown place": make_page(make_post(geo={"place_id": "nobody knows"})),
     "v2 edited": make_page(make_post(at=NOON + timedelta(minutes=20), edit_history_tweet_ids=[str(snowflake()), str(LATER)])),
     "v2 without times": make_page(make_post(created_at=...)),
+    "v2 some of them edited, some without times": make_page(
+        make_post(sequence=1),
+        make_post(sequence=2, created_at=..., geo=...),
+        make_post(at=NOON + timedelta(minutes=20), edit_history_tweet_ids=[str(snowflake()), str(LATER)]),
+        make_post(sequence=3, created_at=...),
+        make_post(sequence=4, geo=...),
+    ),
+    "v2 at no longitude and latitude": make_page(make_post(geo={"coordinates": {"coordinates": [0, 0]}})),
+    "v2 at places listed and not, or none": make_page(
+        *(make_post(sequence=number, geo=geo) for number, geo in enumerate([..., {"place_id": "1"}, {"place_id": "2"}, {"place_id": "3"}])),
+        places=[make_place(id="1"), make_place(id="2", full_name="Centro"), make_place(id="4")],
+    ),
     "v2 retweet of a quote": make_page(make_post(referenced_tweets=[{"type": "retweeted", "id": "1"}, {"type": "quoted", "id": "2"}])),
     "v2 of twarc2": make_page() | {"__twarc": {"url": "https://example.org/search/all?query=word", "version": "2"}},
     "v2 with errors beside": make_page(errors=[{"title": "Not Found Error"}]),
@@ -141,6 +153,8 @@ SPOILED: dict[str, Any] = {
     "v2 without time or snowflake": make_page(make_post(id="20", edit_history_tweet_ids=..., created_at=...)),
     "v2 place that is none": make_page(places=["here", {"id": ["1"]}, {"id": 1}, None]),
     "v2 place called None": make_page(make_post(geo={"coordinates": {}}), places=[make_place(id="None")]),
+    "v2 place without a name": make_page(make_post(geo={"place_id": ""}), places=[make_place(id="")]),
+    "v2 broken box that nobody names": make_page(places=[make_place(), make_place(id="2", geo={"bbox": [0, 5, 2, 1]})]),
     "v2 broken box": make_page(make_post(geo={"place_id": "00place1"}), places=[make_place(geo={"bbox": [0, 5, 2, 1]})]),
     "v2 place twice": make_page(places=[make_place(name="old", full_name="old"), make_place()]),
     "v2 empty page": make_page(data=[]),
@@ -170,6 +184,22 @@ def test_common_shapes_are_read_fast_and_right(name: str) -> None:
     line = written(COMMON[name])
     assert is_taken(line + b"\n")
     agree(line + b"\r\n" + line + b"\n" + line)
+
+
+def test_pages_read_together_have_places_of_their_own() -> None:
+    """One name stands for another place on the next page, for an unknown one where it is not listed; every search is noted."""
+    pages = [
+        make_page(make_post(sequence=1), places=[make_place(full_name="old")]) | {"__twarc": {"url": "https://example.org?query=old"}},
+        make_page(make_post(sequence=2), places=[make_place(full_name="new")]) | {"__twarc": {"url": "https://example.org?query=new"}},
+        make_page(make_post(sequence=3), places=[]),
+        make_page(make_post(sequence=4, geo=...)),
+    ]
+    content = lines(*pages * 20)
+    assert all(is_taken(lines(page)) for page in pages)
+    agree(content)
+    records, _, counts, _ = extracted(content)
+    assert records["place_name"].to_pylist() == ["old", "new", None]
+    assert counts["searches"] == ["old", "new"]
 
 
 @pytest.mark.parametrize("name", SPOILED)

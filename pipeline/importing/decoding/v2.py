@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import compress
+from operator import not_
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -96,8 +98,9 @@ class _Flat(_Post, gc=False):
 
 
 Post = TypeVar("Post", "_OfPage", "_Flat")
-Where = tuple[Place, tuple[float, float] | None]
-#: Places kept as they were written, by their bytes.
+Point = tuple[float, float]
+Where = tuple[Place, Point | None]
+#: Ways of writing places that are remembered by their bytes.
 MOST_PLACES: Final = 16_384
 _SOMETHING: Final = {"id": "1", "text": "", "created_at": "2006-03-22T00:00:00.000Z"}
 
@@ -107,61 +110,73 @@ class _Posts(Generic[Post]):
 
     def __init__(self, extract: Extract) -> None:
         self._extract = extract
-        self._known = extract.columns.known_places
         self._moments = Moments()
         self._clients = Written(extract.columns.known_clients, formats.client_name)
         self._langs = Written(extract.columns.known_langs, lambda lang: lang or None)
         self._queries: dict[str, list[str]] = {}
 
-    def _keeping(self, posts: Sequence[Post], author: Callable[[Post], str | None], where: Callable[[Post], Where]) -> Keep:
-        """Puts the posts into the extract: most have no place, and are only looked at as far as tells whether they are good."""
-        ids = whole_ids([post.id for post in posts])
-        edited = self._to_first(posts, ids)
-        written = [post.created_at for post in posts]
-        told = [moment for moment in written if moment]
-        if edited or len(told) < len(written):
-            seconds = [self._moment(moment, ids[row], row in edited) for row, moment in enumerate(written)]
-        else:
-            seconds = self._moments.seconds(told)
-        places = {row: found for row, post in enumerate(posts) if post.geo and (found := where(post)) != (NOWHERE, None)}
-        located = [posts[row] for row in places]
+    def _keeping(
+        self,
+        posts: Sequence[Post],
+        author: Callable[[Post], str | None],
+        places: Sequence[int],
+        points: Mapping[int, Point],
+        queries: Sequence[str],
+    ) -> Keep:
+        """Puts the posts into the extract: most have no place, and are only looked at as far as tells whether they are good.
+
+        `places` has the number of each post's place; `points` is row → point, where there is one; `queries` are searches they answer.
+        """
+        ids, edited = self._first_ids(posts)
+        seconds = self._seconds(posts, ids, edited)
+        has_place = [place > 0 or row in points for row, place in enumerate(places)]
+        chosen = list(compress(range(len(posts)), has_place))
+        located = list(compress(posts, has_place))
         rows = Rows(
-            [ids[row] for row in places],
-            [seconds[row] for row in places],
+            list(compress(ids, has_place)),
+            list(compress(seconds, has_place)),
             [author(post) for post in located],
             [post.text if post.note_tweet is None and post.note_post is None else _text(post) for post in located],
             [self._langs[post.lang] for post in located],
             [self._clients[post.source] for post in located],
-            [self._known[place] for place, _ in places.values()],
+            list(compress(places, has_place)),
             [_refers(post, RETWEETS) for post in located],
             [_refers(post, QUOTES) for post in located],
-            [point for _, point in places.values()],
-            {new: edited[row] for new, row in enumerate(places) if row in edited},
+            [points.get(row) for row in chosen],
+            {new: edited[row] for new, row in enumerate(chosen) if row in edited},
         )
-        plain = [second for row, second in enumerate(seconds) if row not in places]
+        plain = list(compress(seconds, map(not_, has_place)))
 
         def keep() -> None:
+            self._extract.asked(queries)
             self._extract.plain(plain)
             append(self._extract, rows)
 
         return keep
 
-    def _to_first(self, posts: Sequence[Post], ids: list[int]) -> dict[int, int]:
-        """Put the first id of its history for the id of an edited post; (row → id of the version, for these)."""
+    def _first_ids(self, posts: Sequence[Post]) -> tuple[list[int], dict[int, int]]:
+        """(the first id of each post's history, (posts,); row → id of the version, for the edited ones)."""
+        ids = whole_ids([post.id for post in posts])
         histories = [post.edit_history_tweet_ids or post.edit_history_post_ids for post in posts]
         edited: dict[int, int] = {}
         for row, history in enumerate(histories) if any(histories) else ():
             if history and history != [posts[row].id] and (first := min(whole_ids(history))) < ids[row]:
                 edited[row], ids[row] = ids[row], first
-        return edited
+        return ids, edited
 
-    def _moment(self, written: str | None, first: int, is_edit: bool) -> int:
-        if written is None or is_edit:
+    def _seconds(self, posts: Sequence[Post], ids: Sequence[int], edited: Collection[int]) -> list[int]:
+        """When each was first written, since 1970, (posts,): what an edit does not say, and posts without the field, their ids know."""
+        told = [moment for post in posts if (moment := post.created_at) is not None]
+        if len(told) == len(posts) and not edited:
+            return self._moments.seconds(told)
+        found = iter(self._moments.seconds(told)) if told else iter(())
+        seconds = [0 if post.created_at is None else next(found) for post in posts]
+        for row in {*edited, *(row for row, post in enumerate(posts) if post.created_at is None)}:
             try:
-                return int(formats.written_at(written, first, 0).timestamp())
+                seconds[row] = int(formats.written_at(posts[row].created_at, ids[row], 0).timestamp())
             except Bad as error:
                 raise Declined from error
-        return self._moments.seconds([written])[0]
+        return seconds
 
     def _asked(self, twarc: _Twarc | None) -> list[str]:
         """The searches that twarc2 says it asked."""
@@ -178,64 +193,34 @@ class Pages(_Posts[_OfPage]):
     def __init__(self, extract: Extract) -> None:
         super().__init__(extract)
         self._decode = msgspec.json.Decoder(_Page).decode
-        self._ids: dict[bytes, str | None] = {}
-        self._places: dict[tuple[str, bytes], Place] = {}
+        self._known = extract.columns.known_places
+        self._listed = Written(self._known, _listed_place)
+        self._unlisted = Written(self._known, lambda name: _named_place(name, []))
 
     def read(self, lines: Sequence[bytes]) -> Keep:
         """What has a place goes to the columns, the rest is counted."""
-        keeps = [self._page(page) for page in decoded(self._decode, lines)]
+        posts: list[_OfPage] = []
+        places: list[int] = []
+        queries: list[str] = []
+        for page in decoded(self._decode, lines):
+            some = page.data if isinstance(page.data, list) else [page.data]
+            if not some:
+                raise Declined
+            posts += some
+            places += self._numbers([None if post.geo is None else post.geo.place_id for post in some], page.includes)
+            queries += self._asked(page.twarc)
+        points = {row: point for row, post in enumerate(posts) if post.geo is not None and (point := _point(post.geo.coordinates))}
+        return self._keeping(posts, lambda post: post.author_id or None, places, points, queries)
 
-        def keep() -> None:
-            for keep_page in keeps:
-                keep_page()
-
-        return keep
-
-    def _page(self, page: _Page) -> Keep:
-        posts = page.data if isinstance(page.data, list) else [page.data]
-        if not posts:
-            raise Declined
-        queries = self._asked(page.twarc)
-        places: dict[str, bytes] = {}
-        for place in map(bytes, (page.includes.places if page.includes is not None else None) or ()):
-            if (name := self._name(place)) is not None:
-                places[name] = place
-        if "None" in places:
-            # formats/ looks for a place of that name where a post names none
-            raise Declined
-        keep_rows = self._keeping(posts, lambda post: post.author_id or None, lambda post: self._where(post.geo, places))
-
-        def keep() -> None:
-            self._extract.asked(queries)
-            keep_rows()
-
-        return keep
-
-    def _where(self, geo: _Geo | None, places: Mapping[str, bytes]) -> Where:
-        if geo is None:
-            return NOWHERE, None
-        point = _point(geo.coordinates)
-        if geo.place_id is None:
-            return NOWHERE, point
-        key = (geo.place_id, places.get(geo.place_id, b""))
-        place = self._places.get(key)
-        if place is None:
-            if len(self._places) >= MOST_PLACES:
-                self._places.clear()
-            listed = [documents.parse_json(key[1])] if key[1] else []
-            post = {**_SOMETHING, "geo": {"place_id": geo.place_id}}
-            place, _ = _read({"data": [post], "includes": {"places": listed}})
-            self._places[key] = place
-        return place, point
-
-    def _name(self, place: bytes) -> str | None:
-        if place not in self._ids:
-            if len(self._ids) >= MOST_PLACES:
-                self._ids.clear()
-            parsed = documents.parse_json(place)
-            name = parsed.get("id") if isinstance(parsed, dict) else None
-            self._ids[place] = name if isinstance(name, str) else None
-        return self._ids[place]
+    def _numbers(self, names: Sequence[str | None], includes: _Includes | None) -> Iterable[int]:
+        """The number of the place that each post of a page names."""
+        listed = [self._listed[place] for place in map(bytes, (includes.places if includes is not None else None) or ())]
+        # a place's first column is its name
+        numbers = {self._known.rows[number][0]: number for number in listed}
+        numbers[None] = 0
+        for name in set(names) - numbers.keys():
+            numbers[name] = self._unlisted[name]
+        return map(numbers.__getitem__, names)
 
 
 class Posts(_Posts[_Flat]):
@@ -244,26 +229,24 @@ class Posts(_Posts[_Flat]):
     def __init__(self, extract: Extract) -> None:
         super().__init__(extract)
         self._decode = msgspec.json.Decoder(_Flat).decode
-        self._places: dict[bytes, Where] = {}
+        self._geos: dict[bytes, Where] = {}
+        self._places = Written(extract.columns.known_places, lambda geo: self._where(geo)[0])
 
     def read(self, lines: Sequence[bytes]) -> Keep:
         """What has a place goes to the columns, the rest is counted."""
         posts = decoded(self._decode, lines)
-        queries = [query for post in posts for query in self._asked(post.twarc)]
-        keep_rows = self._keeping(posts, _author, lambda post: self._where(bytes(post.geo)))
-
-        def keep() -> None:
-            self._extract.asked(queries)
-            keep_rows()
-
-        return keep
+        geos = {row: bytes(post.geo) for row, post in enumerate(posts) if post.geo}
+        places = [self._places[geos[row]] if row in geos else 0 for row in range(len(posts))]
+        points = {row: point for row, geo in geos.items() if (point := self._where(geo)[1])}
+        queries = [query for post in posts if post.twarc for query in self._asked(post.twarc)]
+        return self._keeping(posts, _author, places, points, queries)
 
     def _where(self, geo: bytes) -> Where:
-        if geo not in self._places:
-            if len(self._places) >= MOST_PLACES:
-                self._places.clear()
-            self._places[geo] = _read({**_SOMETHING, "geo": documents.parse_json(geo)})
-        return self._places[geo]
+        if geo not in self._geos:
+            if len(self._geos) >= MOST_PLACES:
+                self._geos.clear()
+            self._geos[geo] = _read({**_SOMETHING, "geo": documents.parse_json(geo)})
+        return self._geos[geo]
 
 
 RETWEETS: Final = ("retweeted", "reposted")
@@ -286,13 +269,30 @@ def _text(post: _Post) -> str:
     return post.text
 
 
-def _point(point: _Point | None) -> tuple[float, float] | None:
+def _point(point: _Point | None) -> Point | None:
     if point is None or point.coordinates is None:
         return None
     longitude, latitude = point.coordinates
     if not (abs(longitude) <= 180 and abs(latitude) <= 90):
         raise Declined
     return point.coordinates
+
+
+def _listed_place(written: bytes) -> Place:
+    """What formats/v2.py makes of a place that a page lists, for the posts that name it; NOWHERE if none can."""
+    place = documents.parse_json(written)
+    name = place.get("id") if isinstance(place, dict) else None
+    if not isinstance(name, str):
+        return NOWHERE
+    # formats/ looks for a place called None where a post names none
+    if name in ("", "None"):
+        raise Declined
+    return _named_place(name, [place])
+
+
+def _named_place(name: str, listed: Sequence[object]) -> Place:
+    place, _ = _read({"data": [{**_SOMETHING, "geo": {"place_id": name}}], "includes": {"places": listed}})
+    return place
 
 
 def _read(document: object) -> Where:
