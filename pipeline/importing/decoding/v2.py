@@ -169,7 +169,7 @@ class _Posts(Generic[Post]):
         told = [moment for post in posts if (moment := post.created_at) is not None]
         if len(told) == len(posts) and not edited:
             return self._moments.seconds(told)
-        found = iter(self._moments.seconds(told)) if told else iter(())
+        found = iter(self._moments.seconds(told))
         seconds = [0 if post.created_at is None else next(found) for post in posts]
         for row in {*edited, *(row for row, post in enumerate(posts) if post.created_at is None)}:
             try:
