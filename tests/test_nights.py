@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pipeline import nights, posterior
+from pipeline import extract, nights, posterior, storage
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 from tests.conftest import AREAS, STUDIES
@@ -42,11 +42,14 @@ def test_what_x_counts_needs_no_tweets(make_settings: Callable[..., Settings]) -
 
 
 def test_many_nights_want_the_markers_that_each_day_wants_by_itself(make_settings: Callable[..., Settings]) -> None:
-    """What days and studies have in common is looked up once; a day with other tweets, or a study with another rule, has its own."""
+    """What days and studies have in common is looked up once; a day of which some was deleted, or a study with another rule, has its own."""
     settings = make_settings(database=False)
+    some_gone = extract.partition(settings, "mexico-city", date(2026, 11, 11))
+    some_gone.mkdir(parents=True)
+    storage.write_json(some_gone / "manifest.json", {"purged": 1})
     many = nights.Nights(settings, datetime(2026, 12, 1, tzinfo=UTC))
     found = set()
-    for day in (date(2026, 11, 10), date(2026, 11, 11), date(2026, 11, 10)):
+    for day in (date(2026, 11, 10), date(2026, 11, 11), date(2026, 11, 12)):
         wanted = many.markers(day, many.due(day))
         for study in ("traffic", "water"):
             assert wanted["posteriors", study] == posterior.revision(settings, study, day)
