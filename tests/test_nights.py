@@ -42,7 +42,7 @@ def test_what_x_counts_needs_no_tweets(make_settings: Callable[..., Settings]) -
 
 
 def test_many_nights_want_the_markers_that_each_day_wants_by_itself(make_settings: Callable[..., Settings]) -> None:
-    """What days and studies have in common is looked up once; a day of which some was deleted, or a study with another rule, has its own."""
+    """What days and studies have in common is looked up once; a day of which some is gone, or a study with another rule, has its own."""
     settings = make_settings(database=False)
     some_gone = extract.partition(settings, "mexico-city", date(2026, 11, 11))
     some_gone.mkdir(parents=True)
