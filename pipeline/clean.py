@@ -162,7 +162,7 @@ def run(settings: Settings, area_name: str, day: date, *, progress: Progress = s
             progress(0.5, f"{day_.records:,} records")
             tweets = day_.choose()
             _write(folder, tweets, day_)
-            storage.write_json(folder / "manifest.json", {**day_.manifest(tweets), "revision": decided.revision})
+            storage.put_json(folder / "manifest.json", {**day_.manifest(tweets), "revision": decided.revision})
             faults.point("clean.publish")
             if partition(settings, area_name, day) != final:
                 raise AlreadyRunning(

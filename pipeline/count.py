@@ -102,7 +102,7 @@ def run(settings: Settings, study_name: str, day: dt.date, *, progress: Progress
         storage.write_parquet(folder / "authors.parquet", authors)
         faults.point("count.parquet")
         storage.write_parquet(folder / "matches.parquet", matched)
-        storage.write_json(folder / "manifest.json", manifest)
+        storage.put_json(folder / "manifest.json", manifest)
         faults.point("count.publish")
     left_out = f", {counts['excluded']:,} left out" if "excluded" in counts else ""
     progress(1.0, f"{study_name} {day}: {counts['matches']:,} of {counts['trials']:,} tweets match{left_out}")

@@ -63,6 +63,8 @@ class Nights:
         self._version = lru_cache(maxsize=None)(partial(posterior.version, settings))
         self._counts = lru_cache(maxsize=None)(partial(count.revisions, settings))
         self._posteriors = lru_cache(maxsize=None)(lambda name: posterior.revisions(self._version(name)))
+        # of a study and the revision of its day's tweets, which whole days of X have in common: most of a year's are one
+        self._posterior = lru_cache(maxsize=None)(lambda name, cleaned: self._posteriors(name)(self._counts(name)(cleaned)))
         #: of the studies that have started by a day: what the revisions of its page and digest hold of the day
         self._shown: dict[tuple[str, ...], tuple[str, str]] = {}
 
@@ -113,7 +115,7 @@ class Nights:
         for name in due_.studies:
             # where X counts, the tweets have no say
             cleaned = tweets.get(self._settings.studies[name].area, "")
-            wanted["posteriors", name] = self._posteriors(name)(self._counts(name)(cleaned))
+            wanted["posteriors", name] = self._posterior(name, cleaned)
         if due_.studies:
             wanted["report", ""], wanted["digest", ""] = self._told_of(day)
         return wanted

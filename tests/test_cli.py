@@ -258,6 +258,18 @@ def test_looking_at_a_stopped_embedded_database_does_not_start_it(
     assert not (server_folder / "sandbox").exists()
 
 
+def test_status_of_a_stopped_database_imports_no_pandas(
+    installed: Callable[..., Settings], server_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor what speaks HTTP: half of the time until it answers."""
+    installed(database=False)
+    monkeypatch.setenv("GEOBETA_DATA", str(server_folder))
+    heavy = "{'pandas', 'scipy', 'requests', 'tenacity', 'tweepy'}"
+    code = f"import sys; from pipeline import cli; cli.main(['status']); print({heavy} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "set()"
+
+
 @pytest.mark.slow
 def test_report_status_and_plan_after_a_run(installed: Callable[..., Settings], capsys: pytest.CaptureFixture[str]) -> None:
     """report makes the page once and prints table and path; then plan and status look, and nothing changes."""

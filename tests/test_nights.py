@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pipeline import nights
+from pipeline import extract, nights, posterior, storage
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 from tests.conftest import AREAS, STUDIES
@@ -39,6 +39,22 @@ def test_what_x_counts_needs_no_tweets(make_settings: Callable[..., Settings]) -
     assert found.studies == found.studies_with_source == ("traffic", "water", "by-x")
     assert found.areas == ("mexico-city",)
     assert nights.countable_days(settings, settings.study("by-x")) == set()
+
+
+def test_many_nights_want_the_markers_that_each_day_wants_by_itself(make_settings: Callable[..., Settings]) -> None:
+    """What days and studies have in common is looked up once; a day of which some is gone, or a study with another rule, has its own."""
+    settings = make_settings(database=False)
+    some_gone = extract.partition(settings, "mexico-city", date(2026, 11, 11))
+    some_gone.mkdir(parents=True)
+    storage.write_json(some_gone / "manifest.json", {"purged": 1})
+    many = nights.Nights(settings, datetime(2026, 12, 1, tzinfo=UTC))
+    found = set()
+    for day in (date(2026, 11, 10), date(2026, 11, 11), date(2026, 11, 12)):
+        wanted = many.markers(day, many.due(day))
+        for study in ("traffic", "water"):
+            assert wanted["posteriors", study] == posterior.revision(settings, study, day)
+            found.add(wanted["posteriors", study])
+    assert len(found) == 4
 
 
 def test_an_area_of_archives_may_be_too_large_to_be_asked_for(make_settings: Callable[..., Settings]) -> None:

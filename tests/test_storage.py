@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_a_process_fills_its_folder_undisturbed(tmp_path: Path) -> None:
         publish(tmp_path)
         assert (made / "x").exists()
     assert (tmp_path / "revision=slow" / "x").exists()
+
+
+def test_what_is_put_into_a_folder_has_the_bytes_of_what_is_written(tmp_path: Path) -> None:
+    """Which of the two wrote a file cannot be told from it."""
+    content = {"b": [1, None, "Ångström"], "a": {"of": date(2026, 11, 5)}}
+    storage.write_json(tmp_path / "written.json", content)
+    with storage.publish_directory(tmp_path / "published") as folder:
+        storage.put_json(folder / "put.json", content)
+    assert (tmp_path / "published" / "put.json").read_bytes() == (tmp_path / "written.json").read_bytes()
 
 
 def test_another_users_lock_file_is_said_in_plain_words() -> None:

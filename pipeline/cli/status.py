@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -92,14 +92,14 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
     from rich.table import Table
 
     from pipeline import days
-    from pipeline.report import data, grounds, words
+    from pipeline.report import words
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("study", "newest day", "share", "95 % interval", "worth", "missing", "partial"):
         table.add_column(heading, overflow="fold", no_wrap=heading in ("study", "newest day", "95 % interval", "worth"))
     studies = list(settings.studies.values())
     newest = {study.name: days.last_over(settings.area(study.area).zone, now, settings.x.settle) for study in studies}
-    snapshot = data.read(connection, list(newest), max(newest.values())) if connection is not None and newest else None
+    snapshot = None if connection is None or not newest else _snapshot(connection, newest)
     told: dict[str, _Told] = {}
     upcoming_days: dict[str, list[str]] = {}
     for study in studies:
@@ -115,9 +115,8 @@ def _studies(settings: Settings, connection: Any, now: datetime, out: Console) -
         out.print(f"next day: {what} ({', '.join(names)})", markup=False)
     if made_up := [name for name, of_study in told.items() if of_study.synthetic]:
         out.print(f"synthetic, made up by the sandbox: {', '.join(made_up)}", markup=False)
-    partial = [f"partial: {name}, {day}" for name, of_study in told.items() for day in of_study.partial]
-    for line in (*partial, *grounds.warnings((name, of_study.flags, of_study.shifts) for name, of_study in told.items())):
-        out.print(line, markup=False)
+    if snapshot is not None:
+        _warnings(told, out)
     for study in studies:
         if study.mode == "counts":
             out.print(f"{study.name}: {words.BY_X}", markup=False)
@@ -132,6 +131,21 @@ class _Told:
     partial: Sequence[str] = ()
     flags: Sequence[str] = ()
     shifts: Sequence[tuple[date, str]] = ()
+
+
+def _snapshot(connection: Any, newest: Mapping[str, date]) -> Any:
+    # not loaded where the database is stopped: pandas takes longer than all the rest
+    from pipeline.report import data
+
+    return data.read(connection, list(newest), max(newest.values()))
+
+
+def _warnings(told: Mapping[str, _Told], out: Console) -> None:
+    from pipeline.report import grounds
+
+    partial = [f"partial: {name}, {day}" for name, of_study in told.items() for day in of_study.partial]
+    for line in (*partial, *grounds.warnings((name, of_study.flags, of_study.shifts) for name, of_study in told.items())):
+        out.print(line, markup=False)
 
 
 def _study(settings: Settings, study: Study, newest: date, snapshot: Any) -> _Told:

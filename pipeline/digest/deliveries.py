@@ -9,17 +9,20 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from pipeline import database, faults, ledger, sending
+from pipeline import database, faults, ledger
 from pipeline.digest import words
 from pipeline.errors import AlreadyRunning, PipelineError
 from pipeline.progress import Progress, silent
 from pipeline.report.words import counted
 from pipeline.settings import Settings
 from pipeline.storage import digest, exclusive
+
+if TYPE_CHECKING:
+    from pipeline.sending import Message
 
 logger = logging.getLogger("geobeta")
 
@@ -42,6 +45,9 @@ def deliver(settings: Settings, *, now: datetime, night: str, body: str = "", pr
     Raises:
         DatabaseUnavailable: see pipeline.database.transaction.
     """
+    # most who load this module tell nobody: the HTTP client costs 0.1 s
+    from pipeline import sending
+
     found = sending.channels(settings)
     if not found:
         return
@@ -91,8 +97,10 @@ def _claim(connection: sa.Connection, channel: str, day: date, night: str) -> li
     return [dict(row) for row in rows]
 
 
-def _sent(settings: Settings, channel: str, what: sending.Message) -> tuple[str, str | None]:
+def _sent(settings: Settings, channel: str, what: Message) -> tuple[str, str | None]:
     """("sent", None), or ("failed", why)."""
+    from pipeline import sending
+
     try:
         said = sending.send(settings, channel, what)
     except Exception as error:
@@ -118,10 +126,12 @@ def _note(connection: sa.Connection, channel: str, alarms: Sequence[Mapping[str,
     )  # fmt: skip
 
 
-def message(alarms: Sequence[Mapping[str, Any]], body: str = "") -> sending.Message:
+def message(alarms: Sequence[Mapping[str, Any]], body: str = "") -> Message:
     """What is sent of these alarms; the same for the same ones, whenever it is sent."""
+    from pipeline.sending import Message
+
     title, told = words.subject(alarms), [alarm["said"] for alarm in alarms]
-    return sending.Message(
+    return Message(
         key=digest("alarms", [(alarm["kind"], alarm["subject"], alarm["day"]) for alarm in alarms], length=32),
         subject=title,
         text="\n".join([title, *(f"• {line}" for line in told)]),

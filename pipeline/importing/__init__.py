@@ -283,12 +283,12 @@ def _make(settings: Settings, known: _Known, asked: Wanted, progress: Progress) 
         about = {"name": known.path.name, "sha256": known.hashed.sha256(), "bytes": size, "code": CODE_VERSION, "raw": asked.raw}
         manifest: dict[str, Any] = {**about, "window": days.ends(asked.window), **extract.summary()}
         manifest["extent"] = archive.extent_of(folder / "records.parquet")
-        storage.write_json(folder / "manifest.json", manifest)
+        storage.put_json(folder / "manifest.json", manifest)
         faults.point("import.manifest")
         for area in settings.areas.values():
             counts = archive.count_area(folder / "records.parquet", area, asked.window)
             counts = extract.left_out.counted(area, counts, asked.window)
-            archive.write_area_counts(folder / archive.area_file(area), counts)
+            archive.write_area_counts(folder / archive.area_file(area), counts, write=storage.put_json)
         archive_deletions.announce(settings, known.digest, extract.asks, extract.left_out)
         # before the extract has its name: else a kill between the two would have a finished file read again
         known.note(folder / "manifest.json", _holds_by(manifest))

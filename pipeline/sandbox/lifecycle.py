@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import requests
-
 from pipeline import storage
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
 from pipeline.sandbox.world import World
 
 if TYPE_CHECKING:
+    import requests
+
     from pipeline.settings import Settings
 
 START_SECONDS: Final = 60.0
@@ -65,7 +65,7 @@ def stop(settings: Settings) -> bool:
     address = _address(settings.data / "sandbox")
     if address is None:
         return False
-    with contextlib.suppress(requests.RequestException), _session() as session:
+    with contextlib.suppress(OSError), _session() as session:
         session.post(f"{address['url']}/sandbox/stop", headers={"x-sandbox-key": address["key"]}, timeout=5)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and status(settings) is not None:
@@ -97,12 +97,15 @@ def _health(address: dict[str, Any] | None) -> dict[str, Any] | None:
         with _session() as session:
             answer = session.get(f"{address['url']}/sandbox/health", timeout=5)
         health = answer.json()
-    except (requests.RequestException, ValueError):
+    except (OSError, ValueError):  # of requests' errors OSError is the base
         return None
     return health if isinstance(health, dict) and health.get("geobeta") == "sandbox" else None
 
 
 def _session() -> requests.Session:
+    # 0.1 s, and mostly no sandbox is running that could be asked
+    import requests
+
     session = requests.Session()
     # loopback: no proxy, no netrc
     session.trust_env = False

@@ -8,7 +8,7 @@ is counted once and kept beside it (area-<digest>.json).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
@@ -201,7 +201,8 @@ def count_area(path: Path, area: Area, part: Window | None) -> AreaCounts:
     inside: list[NDArray[np.int64]] = []
     local: list[NDArray[np.datetime64]] = []
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=65536, columns=["tweet_id", "created_at", *POINT_COLUMNS]):
+        # of threads only the waking is felt: each file has a process, and most files are small
+        for batch in file.iter_batches(batch_size=65536, columns=["tweet_id", "created_at", *POINT_COLUMNS], use_threads=False):
             kinds = evidence_of(batch, area)
             numbers = dict(zip(geo.KINDS, np.bincount(kinds, minlength=len(geo.KINDS)).tolist(), strict=True))
             outside += numbers["outside"]
@@ -235,9 +236,9 @@ def area_file(area: Area) -> str:
     return f"area-{storage.digest(COUNTING, area.policy)}.json"
 
 
-def write_area_counts(path: Path, counts: AreaCounts) -> None:
-    """Keep counts beside an extract."""
-    storage.write_json(path, asdict(counts))
+def write_area_counts(path: Path, counts: AreaCounts, *, write: Callable[[Path, Any], None] = storage.write_json) -> None:
+    """Keep counts beside an extract: `write` is storage.put_json where that is not published yet."""
+    write(path, asdict(counts))
 
 
 def with_days(counts: AreaCounts, held: Mapping[str, int]) -> AreaCounts:
