@@ -196,7 +196,18 @@ def _lives(pid: int) -> bool:
     except PermissionError:
         # another user's
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended, and only its parent has not looked yet: the first one of a container may never do so."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        # gone meanwhile, or this is no Linux
+        return False
+    # the name of the program stands in brackets and may hold anything
+    return state.rpartition(b")")[2].split()[:1] == [b"Z"]
 
 
 def _old(path: Path) -> bool:

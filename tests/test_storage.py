@@ -47,6 +47,19 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     assert (killed.exists(), living.exists(), elsewhere.exists()) == (False, True, True)
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_what_a_killed_process_left_is_swept_before_its_parent_looks(tmp_path: Path) -> None:
+    """The first process of a container may never look at what ended: it stays in the list of processes."""
+    process = subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.read()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    left = left_by(tmp_path, storage._host(), process.pid)
+    publish(tmp_path)
+    assert not left.exists()
+    process.wait()
+
+
 def test_what_another_machine_left_a_day_ago_is_swept(tmp_path: Path) -> None:
     """Nobody can ask whether its process lives; and so is what nobody is at, or what nobody can read the name of."""
     elsewhere, odd, retired = left_by(tmp_path, "0ther0", os.getpid()), tmp_path / ".tmp-odd", left_by(tmp_path, "digest", storage.NOBODY)
