@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -169,10 +170,9 @@ def count(tweets: pa.Table, rule: matchers.Matcher, left_out: LeftOut = NOBODY) 
     Returns:
         Counts by author (schema.AUTHOR_COUNTS), the tweets that matched (schema.MATCHES), and the sums for the manifest.
     """
-    written = tweets.filter(pc.invert(tweets["is_retweet"])).sort_by("tweet_id")
+    written = _sorted(tweets.filter(pc.invert(tweets["is_retweet"])), "tweet_id")
     trials, excluded = _without(written, left_out)
     trials = trials.append_column("rule", rule.match(trials["text"]))
-    trials = trials.append_column("match", pc.cast(pc.is_valid(trials["rule"]), pa.int64()))
     authors = _sums(trials, "author_key").cast(AUTHOR_COUNTS)
     evidence = _sums(trials, "evidence").to_pylist()
     matched = trials.filter(pc.is_valid(trials["rule"])).select(["tweet_id", "rule"]).cast(MATCHES)
@@ -202,6 +202,13 @@ def _without(written: pa.Table, left_out: LeftOut) -> tuple[pa.Table, dict[str, 
 
 def _sums(trials: pa.Table, key: str) -> pa.Table:
     """Trials and matches by `key`, sorted by it, null last."""
-    # A group-by in threads gives its groups in any order; the sort makes one of it, keys being distinct.
-    sums = trials.group_by(key, use_threads=False).aggregate([("match", "count"), ("match", "sum")])
-    return sums.select([key, "match_count", "match_sum"]).rename_columns([key, "trials", "matches"]).sort_by(key)
+    # pyarrow's own group_by, as its sort_by, imports its engine for data sets first: a fifth of a second, in every process
+    encoded = trials[key].combine_chunks().dictionary_encode(null_encoding="encode")
+    numbers, matched = encoded.indices.to_numpy(), trials["rule"].is_valid().to_numpy()
+    sums = [np.bincount(some, minlength=len(encoded.dictionary)) for some in (numbers, numbers[matched])]
+    return _sorted(pa.table([encoded.dictionary, *map(pa.array, sums)], [key, "trials", "matches"]), key)
+
+
+def _sorted(table: pa.Table, key: str) -> pa.Table:
+    """The table sorted by a column that holds no value twice, null last."""
+    return table.take(pc.sort_indices(table, [(key, "ascending")]))

@@ -8,6 +8,7 @@ import unicodedata
 
 import hypothesis
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -228,3 +229,16 @@ def test_white_space_is_what_python_splits_at(given: str) -> None:
     """RE2's class of white space is Python's."""
     plain = given.replace("@", "").replace("＠", "").replace("://", "").replace("t.co", "").replace("T.CO", "")
     assert text.searchable(plain) == " ".join(plain.split())
+
+
+@given(st.lists(st.text(st.sampled_from("@＠a9é. "), max_size=8), max_size=20))
+def test_mentions_go_however_they_are_looked_for(texts: list[str]) -> None:
+    """What is quicker for texts in which each @ stands apart gives what the whole pattern gives."""
+    some = pa.array(texts, pa.string())
+    assert text._without_mentions(some).equals(pc.replace_substring_regex(some, text._MENTION, r"\1 "))
+
+
+def test_entities_are_undone_once_and_in_every_text() -> None:
+    """Of several, of none, of one made by another."""
+    texts = ["a &lt; b &amp;&amp; c &gt; d", "&amp;lt;", "& alone", "none", "&gt;"]
+    assert text.tidy_all(pa.array(texts)).to_pylist() == [text.tidy(each) for each in texts] == ["a < b && c > d", "&lt;", *texts[2:4], ">"]

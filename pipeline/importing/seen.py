@@ -38,9 +38,9 @@ class Seen:
         if fresh.any():
             self._runs.append(unique[fresh])
         while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
-            self._runs[-2:] = [np.sort(np.concatenate(self._runs[-2:]))]
+            self._runs[-2:] = [_merged(self._runs[-2:])]
         if sum(map(len, self._runs)) > self._largest:
-            self._put_away.append(self._on_disk(np.sort(np.concatenate(self._runs))))
+            self._put_away.append(self._on_disk(_merged(self._runs)))
             self._runs = []
         return new
 
@@ -50,3 +50,10 @@ class Seen:
             file.flush()
             # the mapping keeps the file alive
             return np.memmap(file, np.int64, "r")
+
+
+def _merged(runs: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    whole = np.concatenate(runs)
+    # in its place: a sorted copy would be the most that an import has in memory
+    whole.sort()
+    return whole
