@@ -13,6 +13,9 @@ from benchmarks.performance.side_by_side import Taken, Way, script
 
 FLOOR = "floor"
 OURS, ALONE = "geobeta, cleaned and counted", "geobeta, the import alone"
+BARE = "isal and msgspec alone, nothing kept"
+#: Archives with a tweet a line.
+OF_TWEETS = ("geo", "stream")
 #: Half a minute and more each.
 SLOW = ("json.loads + pandas", "twarc-csv")
 TAKES = "a reader that makes no Python object of what nobody asks for: compiled code, for every platform"
@@ -42,6 +45,8 @@ def compared(bench: Bench, name: str, variants: Mapping[str, tuple[str, str]]) -
     asked = str(question(archive.parent))
     yield about(name, bench)
     ways = [Way(label, [*script("ours"), what, str(archive), "{out}", asked]) for label, what in ((OURS, "all"), (ALONE, "import"))]
+    if name in OF_TWEETS:
+        ways.append(Way(BARE, [*script("msgspec_alone"), str(archive)]))
     for found in bench.competitors({FLOOR: ("floor", "engines"), **variants}, str(archive), "{out}", asked, slow=SLOW):
         if isinstance(found, str):
             yield found
