@@ -326,6 +326,19 @@ def test_places_of_what_is_rejected_do_not_fill_the_memory(monkeypatch: pytest.M
     assert extract.quarantine.counts == {"bad_point": 400}
 
 
+def test_places_that_no_post_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Pages list the places of what their posts answer, too; one row that waits to be written does not keep them all."""
+    monkeypatch.setattr(columns, "MOST_VALUES", 50)
+    pages = [make_page(make_post(sequence=number, geo=...), places=[make_place(id=str(number))]) for number in range(1, 400)]
+    content = lines(make_page(), *pages)
+    with empty_extract(tmp_path) as extract:
+        for _ in reading.read(io.BytesIO(content), extract):
+            pass
+        known = extract.columns.known_places
+        assert max(len(known), *map(len, known.written)) <= 50 + reading.MOST_LINES
+    agree(content)
+
+
 def test_blank_lines_are_passed_over_by_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """They keep a stream alive; one at a time, with the tweets around it, they would take longer than those."""
     tweets = [lines(make_tweet(sequence=number)) for number in range(20)]

@@ -10,6 +10,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline import storage
@@ -50,14 +51,13 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
 def test_what_a_killed_process_left_is_swept_before_its_parent_looks(tmp_path: Path) -> None:
     """The first process of a container may never look at what ended: it stays in the list of processes."""
-    process = subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.read()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    left = left_by(tmp_path, storage._host(), process.pid)
-    publish(tmp_path)
-    assert not left.exists()
-    process.wait()
+    with subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        left = left_by(tmp_path, storage._host(), process.pid)
+        publish(tmp_path)
+        assert not left.exists()
 
 
 def test_what_another_machine_left_a_day_ago_is_swept(tmp_path: Path) -> None:
@@ -88,6 +88,27 @@ def test_what_is_put_into_a_folder_has_the_bytes_of_what_is_written(tmp_path: Pa
     with storage.publish_directory(tmp_path / "published") as folder:
         storage.put_json(folder / "put.json", content)
     assert (tmp_path / "published" / "put.json").read_bytes() == (tmp_path / "written.json").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells")
+def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file that was put into it, then the folder itself, then the rename; what is put there waits for the disk at no other time."""
+    synced: list[tuple[Path, bool]] = []
+    final = tmp_path / "final"
+    sync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink(), final.exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    with storage.publish_directory(final) as folder:
+        for name in ("a.json", "b.json"):
+            storage.put_json(folder / name, {})
+        storage.write_parquet(folder / "c.parquet", pa.table({"x": [1]}))
+        assert synced == []
+    assert sorted(synced[:3]) == [(folder / name, False) for name in ("a.json", "b.json", "c.parquet")]
+    assert synced[3:] == [(folder, False), (tmp_path, True)]
 
 
 def test_another_users_lock_file_is_said_in_plain_words() -> None:

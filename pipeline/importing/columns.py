@@ -52,10 +52,10 @@ class Values(dict[Value, int], Generic[Value]):
             written.clear()
         self[self.first]
 
-    def bound(self) -> None:
-        """Start anew where there are too many, or too many ways of writing them."""
-        if max(len(self), *map(len, self.written), 0) > MOST_VALUES:
-            self.forget()
+    @property
+    def crowded(self) -> bool:
+        """Whether there are too many, or too many ways of writing them."""
+        return max(len(self), *map(len, self.written), 0) > MOST_VALUES
 
 
 def _hash(value: Any) -> int:
@@ -183,7 +183,13 @@ class Columns:
         """Forget values where they are too many; not while there are rows that have their numbers."""
         assert not len(self)
         for known in (self.known_langs, self.known_clients, self.known_places):
-            known.bound()
+            if known.crowded:
+                known.forget()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are too many values of some kind, also while rows are few: pages list places that no row has."""
+        return self.known_places.crowded or self.known_clients.crowded or self.known_langs.crowded
 
     def _points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         longitudes, latitudes = np.full((2, len(self)), np.nan)

@@ -108,11 +108,11 @@ class Extract:
 
     def advance(self) -> bool:
         """Write the batch if it is large enough; to be called after every few lines. Whether it was."""
-        if len(self.columns) >= PIECE:
-            self._pieces.append(self.columns.take())
-        elif not len(self.columns):
+        if not len(self.columns):
             # of lines that were all rejected, too, decoders have looked up the places
             self.columns.bound()
+        elif len(self.columns) >= PIECE or self.columns.crowded:
+            self._pieces.append(self.columns.take())
         rows = sum((table.num_rows for table, _ in self._pieces), len(self.columns))
         if rows < self.batch_rows and len(self._plain) < MOST_MOMENTS and len(self._told) < MOST_MOMENTS:
             return False
