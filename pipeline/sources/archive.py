@@ -193,7 +193,7 @@ def coverage(settings: Settings, area: Area, day: date) -> tuple[float | None, s
 
 
 def count_area(path: Path, area: Area, part: Window | None) -> AreaCounts:
-    """Count an extract's records (a records.parquet) by the area's policy and days; reads it in batches.
+    """Count an extract's records (a records.parquet) by the area's policy and days; reads a row group at a time.
 
     Days that begin or end outside `part`, the window of which the extract holds everything (None: no end), are not among the days.
     """
@@ -201,16 +201,17 @@ def count_area(path: Path, area: Area, part: Window | None) -> AreaCounts:
     inside: list[NDArray[np.int64]] = []
     local: list[NDArray[np.datetime64]] = []
     with pq.ParquetFile(path) as file:
-        # of threads only the waking is felt: each file has a process, and most files are small
-        for batch in file.iter_batches(batch_size=65536, columns=["tweet_id", "created_at", *POINT_COLUMNS], use_threads=False):
-            kinds = evidence_of(batch, area)
+        for group in range(file.num_row_groups):
+            # of threads only the waking is felt: each file has a process, and most files are small
+            table = file.read_row_group(group, columns=["tweet_id", "created_at", *POINT_COLUMNS], use_threads=False)
+            kinds = evidence_of(table, area)
             numbers = dict(zip(geo.KINDS, np.bincount(kinds, minlength=len(geo.KINDS)).tolist(), strict=True))
             outside += numbers["outside"]
             nowhere += numbers["nowhere"]
             other += sum(numbers[kind] for kind in geo.INSIDE if kind not in area.evidence)
             chosen = np.array([kind in area.evidence for kind in geo.KINDS])[kinds]
-            inside.append(batch.column("tweet_id").to_numpy(zero_copy_only=False)[chosen])
-            instants = batch.column("created_at").cast(pa.int64()).to_numpy(zero_copy_only=False)[chosen]
+            inside.append(table.column("tweet_id").to_numpy()[chosen])
+            instants = table.column("created_at").cast(pa.int64()).to_numpy()[chosen]
             local.append(days.day_of(instants.astype("datetime64[us]"), area.zone))
     ids = np.concatenate(inside) if inside else np.empty(0, np.int64)
     _, first = np.unique(ids, return_index=True)
