@@ -130,13 +130,7 @@ def run(
     if account is None and (settings.x.max_posts_per_day, settings.x.max_usd_per_month) != (None, None):
         account = spend.account(settings, f"tweets {area_name} {day}")
     now = now or datetime.now(UTC)
-    settle = max(days.SETTLE, timedelta(minutes=settings.x.settle_minutes))
-    if not days.is_over(day, area.zone, now, settle):
-        over = days.over_at(day, area.zone, settle)
-        raise DayNotOver(
-            f"{area_name} {day}: the day counts as over at {over:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} UTC",
-            todo="run again after that; the nightly run does so by itself",
-        )
+    _refuse_early(settings, area, day, now)
     with (
         storage.exclusive(
             lock(settings, area_name, day), wait=LOCK_WAIT_SECONDS, what=f"extraction of {area_name} {day}", progress=progress
@@ -148,6 +142,16 @@ def run(
         elif refetchable(settings, area_name, day, night):
             fetching.holes()
     return manifest(settings, area_name, day)
+
+
+def _refuse_early(settings: Settings, area: Area, day: date, now: datetime) -> None:
+    settle = max(days.SETTLE, timedelta(minutes=settings.x.settle_minutes))
+    if not days.is_over(day, area.zone, now, settle):
+        over = days.over_at(day, area.zone, settle)
+        raise DayNotOver(
+            f"{area.name} {day}: the day counts as over at {over:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} UTC",
+            todo="run again after that; the nightly run does so by itself",
+        )
 
 
 def lock(settings: Settings, area_name: str, day: date) -> Path:

@@ -14,14 +14,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg2
 from psycopg2 import errorcodes
 
-from pipeline import database, embedded
+from pipeline import database, embedded, processes
 from pipeline.errors import BudgetReached
 from pipeline.settings import Settings
 
@@ -99,23 +98,11 @@ def _within(settings: Settings) -> Iterator[str]:
         yield from (part for part in (path, address.path, address.query) if len(part) > 5)
 
 
-def process_started(pid: int) -> str | None:
-    """The boot and the tick in which a process of this machine began: with its id, its name for good. None where it is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-    # the name in brackets may hold anything, so count from behind it: state is field 3, the start field 22 (man 5 proc)
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else f"{boot}:{fields[19]}"
-
-
 def _begin(cursor: Any, run: Run, task: str, parameters: Mapping[str, object], revision: str | None) -> None:
     host = platform.node()
     cursor.execute("select run_id, pid, process_started from task_runs where status = 'running' and task = %s and host = %s", (task, host))
     for run_id, pid, started in cursor.fetchall():
-        if process_started(pid) != started:
+        if processes.started(pid) != started:
             cursor.execute(
                 "update task_runs set status = 'killed', ended_at = now(), error = 'its process was gone'"
                 " where run_id = %s and status = 'running'",
@@ -125,7 +112,7 @@ def _begin(cursor: Any, run: Run, task: str, parameters: Mapping[str, object], r
     cursor.execute(
         "insert into task_runs (run_id, task, parameters, revision, status, host, pid, process_started)"
         " values (%s, %s, %s, %s, 'running', %s, %s, %s)",
-        (run.run_id, task, described, revision, host, os.getpid(), process_started(os.getpid()) or "unknown"),
+        (run.run_id, task, described, revision, host, os.getpid(), processes.started(os.getpid()) or "unknown"),
     )
 
 

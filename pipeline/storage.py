@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import arrow
+from pipeline import arrow, processes
 from pipeline.errors import AlreadyRunning, MissingData, PermanentError
 from pipeline.progress import Progress, silent
 
@@ -170,7 +170,7 @@ def sweep(root: Path) -> None:
         _sweep(parent)
     for path in root.rglob(".*"):
         # the names that write_bytes and replacing give
-        if (found := _HALF_WRITTEN.fullmatch(path.name)) and not _lives(int(found[1])):
+        if (found := _HALF_WRITTEN.fullmatch(path.name)) and not processes.lives(int(found[1])):
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -179,35 +179,13 @@ def _sweep(parent: Path) -> None:
     """Remove what killed processes left in `parent`; what a living one is filling stays, and what another machine's may be filling."""
     for path in parent.glob(".tmp-*"):
         *_, host, owner, _ = ("", *path.name.rsplit("-", 3))
-        if owner == NOBODY or (not _lives(int(owner)) if host == _host() and owner.isdecimal() else _old(path)):
+        if owner == NOBODY or (not processes.lives(int(owner)) if host == _host() and owner.isdecimal() else _old(path)):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _host() -> str:
     """A short name of this machine (of a container, too), without hyphens: process ids mean nothing on another."""
     return digest(os.uname().nodename, length=6)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        # another user's
-        return True
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended, and only its parent has not looked yet: the first one of a container may never do so."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        # gone meanwhile, or this is no Linux
-        return False
-    # the name of the program stands in brackets and may hold anything
-    return state.rpartition(b")")[2].split()[:1] == [b"Z"]
 
 
 def _old(path: Path) -> bool:

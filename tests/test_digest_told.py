@@ -17,6 +17,7 @@ import pytest
 
 from pipeline import sending
 from pipeline.digest import deliveries, night, words
+from pipeline.digest.told import _TOLD
 from pipeline.settings import Settings
 from tests.alarm_nights import authors_of, put_nights
 from tests.chain import ROOT
@@ -203,7 +204,7 @@ def test_killed_anywhere_it_is_never_told_twice(
 
 def test_a_message_is_the_same_for_the_same_alarms() -> None:
     """Its key too; for others it is another."""
-    one = dict.fromkeys(deliveries._TOLD) | {"kind": "share", "subject": "a", "day": LAST, "direction": "up", "synthetic": False}
+    one = dict.fromkeys(_TOLD) | {"kind": "share", "subject": "a", "day": LAST, "direction": "up", "synthetic": False}
     one |= {"said": "it moved", "parts": None}
     assert deliveries.message([one]) == deliveries.message([one])
     assert deliveries.message([one]).key != deliveries.message([one | {"subject": "b"}]).key

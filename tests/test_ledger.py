@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipeline import database, ledger
+from pipeline import database, ledger, processes
 from pipeline.errors import BudgetReached
 from pipeline.settings import Settings
 
@@ -84,12 +84,12 @@ def test_a_run_whose_process_is_gone_is_marked_killed_by_the_next(make_settings:
 
 def test_a_process_is_known_by_more_than_its_number() -> None:
     """The same process has the same name each time; another start, or none, another."""
-    ours = ledger.process_started(os.getpid())
-    assert ours == ledger.process_started(os.getpid()) is not None
-    assert ours != ledger.process_started(os.getppid())
+    ours = processes.started(os.getpid())
+    assert ours == processes.started(os.getpid()) is not None
+    assert ours != processes.started(os.getppid())
     gone = subprocess.Popen(["true"])
     gone.wait()
-    assert ledger.process_started(gone.pid) is None
+    assert processes.started(gone.pid) is None
 
 
 def test_without_a_database_a_task_runs_all_the_same(make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture) -> None:

@@ -65,9 +65,7 @@ def selection(bench: Bench) -> Iterator[str | Goal]:
     yield agreed(taken)
     yield f"Whole processes: {json_.cpu / extract.cpu:.1f} times."
     ratio = json_.said["work"] / extract.said["work"]
-    yield Goal(
-        "another question: CPU time from the JSON by that from the extract, start-up left out", 15, ratio, at_most=False, takes=LEFT
-    )
+    yield Goal("another question: CPU time from the JSON by that from the extract, start-up left out", 15, ratio, at_most=False, takes=LEFT)
 
 
 def memory(bench: Bench) -> Iterator[str | Goal]:

@@ -88,9 +88,9 @@ def _show(found: list[dict[str, Any]], since: date, until: date, out: Console) -
 def show_doubtful(connection: Any, now: datetime, out: Console) -> None:
     """For `status`: a line for each alarm of the last days that did not surely arrive."""
     from pipeline import alarms
-    from pipeline.digest import deliveries, words
+    from pipeline.digest import told, words
 
-    for line in words.deliveries(alarms.kept(connection, (now - deliveries.RECENT).date(), now.date())):
+    for line in words.deliveries(alarms.kept(connection, (now - told.RECENT).date(), now.date())):
         out.print(f"alarm by {line}", markup=False, soft_wrap=True)
 
 

@@ -5,29 +5,23 @@ A run that is killed in between leaves "sending": it may have arrived, and is no
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from pipeline import database, faults, ledger
-from pipeline.digest import words
+from pipeline import database, faults, ledger, sending
+from pipeline.digest import told, words
 from pipeline.errors import AlreadyRunning, PipelineError
 from pipeline.progress import Progress, silent
 from pipeline.report.words import counted
 from pipeline.settings import Settings
 from pipeline.storage import digest, exclusive
 
-if TYPE_CHECKING:
-    from pipeline.sending import Message
-
 logger = logging.getLogger("geobeta")
 
-#: An older alarm is in file and table only: a backfill of last year is no news.
-RECENT: Final = timedelta(days=7)
 #: Seconds to wait for another run that is sending.
 _PATIENCE: Final = 120.0
 
@@ -45,16 +39,13 @@ def deliver(settings: Settings, *, now: datetime, night: str, body: str = "", pr
     Raises:
         DatabaseUnavailable: see pipeline.database.transaction.
     """
-    # most who load this module tell nobody: the HTTP client costs 0.1 s
-    from pipeline import sending
-
     found = sending.channels(settings)
     if not found:
         return
     try:
         with exclusive(settings.data / "locks" / "sending", wait=_PATIENCE, what="telling alarms", progress=progress):
             for channel in found:
-                _tell(settings, channel, (now - RECENT).date(), night, body, progress)
+                _tell(settings, channel, (now - told.RECENT).date(), night, body, progress)
     except AlreadyRunning as error:
         logger.warning("alarms are not told now: %s", error.what)
 
@@ -97,10 +88,8 @@ def _claim(connection: sa.Connection, channel: str, day: date, night: str) -> li
     return [dict(row) for row in rows]
 
 
-def _sent(settings: Settings, channel: str, what: Message) -> tuple[str, str | None]:
+def _sent(settings: Settings, channel: str, what: sending.Message) -> tuple[str, str | None]:
     """("sent", None), or ("failed", why)."""
-    from pipeline import sending
-
     try:
         said = sending.send(settings, channel, what)
     except Exception as error:
@@ -126,40 +115,13 @@ def _note(connection: sa.Connection, channel: str, alarms: Sequence[Mapping[str,
     )  # fmt: skip
 
 
-def message(alarms: Sequence[Mapping[str, Any]], body: str = "") -> Message:
+def message(alarms: Sequence[Mapping[str, Any]], body: str = "") -> sending.Message:
     """What is sent of these alarms; the same for the same ones, whenever it is sent."""
-    from pipeline.sending import Message
-
-    title, told = words.subject(alarms), [alarm["said"] for alarm in alarms]
-    return Message(
+    title, said = words.subject(alarms), [alarm["said"] for alarm in alarms]
+    return sending.Message(
         key=digest("alarms", [(alarm["kind"], alarm["subject"], alarm["day"]) for alarm in alarms], length=32),
         subject=title,
-        text="\n".join([title, *(f"• {line}" for line in told)]),
+        text="\n".join([title, *(f"• {line}" for line in said)]),
         body="\n\n".join([*words.paragraph(alarms), *([body] if body else [])]) + "\n",
-        alarms=[as_document(alarm) for alarm in alarms],
+        alarms=[told.as_document(alarm) for alarm in alarms],
     )
-
-
-#: What programs are told of an alarm.
-_TOLD: Final = (
-    *("kind", "subject", "area", "day", "direction", "observed", "expected_lower", "expected_upper", "score", "threshold"),
-    *("per_year", "nights", "past", "calibrated", "synthetic", "said"),
-)
-
-
-def as_document(alarm: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table alarms as JSON has it: days as text, parts as an object."""
-    told = {name: alarm[name].isoformat() if name == "day" else alarm[name] for name in _TOLD}
-    return told | {"parts": None if alarm["parts"] is None else json.loads(alarm["parts"])}
-
-
-def doubtful(alarms: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The deliveries that did not surely arrive, as JSON has them."""
-    return [
-        {name: alarm[name] for name in ("kind", "subject")}
-        | {"day": alarm["day"].isoformat(), "channel": channel}
-        | {name: told[name] for name in ("status", "attempts", "error")}
-        for alarm in alarms
-        for channel, told in alarm["deliveries"].items()
-        if told["status"] != "sent"
-    ]

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from pipeline import alarms, database, extract, faults, ledger, posterior, storage, why
 from pipeline.alarms import Verdict
 from pipeline.counted import own
-from pipeline.digest import deliveries, words
+from pipeline.digest import told, words
 from pipeline.errors import SourceUnavailable
 from pipeline.progress import Progress, silent
 from pipeline.report.words import counted, day_long
@@ -96,6 +96,9 @@ def make(settings: Settings, day: date, *, now: datetime | None = None, progress
         SourceUnavailable: the numbers changed under three attempts in a row.
         DatabaseUnavailable: see pipeline.database.transaction.
     """
+    # most who load this module ask only whether it was done: what speaks HTTP costs them 0.1 s
+    from pipeline.digest import deliveries
+
     now = now or datetime.now(UTC)
     for _ in range(3):
         progress(0.1, f"digest: judging {day}")
@@ -156,7 +159,7 @@ def _why(settings: Settings, connection: sa.Connection, verdict: Verdict) -> Att
 
 
 def _read(settings: Settings, connection: sa.Connection, day: date, verdicts: list[Verdict]) -> Night:
-    around = alarms.kept(connection, day - deliveries.RECENT, day)
+    around = alarms.kept(connection, day - told.RECENT, day)
     of_day = [alarm for alarm in around if alarm["day"] == day]
     same = [(verdict, found) for verdict in verdicts if verdict.begins and (found := alarms.known(connection, verdict)) not in (None, day)]
     return Night(
@@ -165,7 +168,7 @@ def _read(settings: Settings, connection: sa.Connection, day: date, verdicts: li
         studies=[_study(settings, connection, name, day) for name, study in settings.studies.items() if study.start <= day],
         alarms=of_day,
         same=[(verdict, found) for verdict, found in same if found is not None],
-        doubtful=[alarm for alarm in around if deliveries.doubtful([alarm])],
+        doubtful=[alarm for alarm in around if told.doubtful([alarm])],
     )
 
 
@@ -201,9 +204,9 @@ def document(night: Night, settings: Settings) -> dict[str, Any]:
     return {
         "day": night.day.isoformat(),
         "synthetic": night.synthetic,
-        "alarms": [deliveries.as_document(alarm) for alarm in night.alarms],
+        "alarms": [told.as_document(alarm) for alarm in night.alarms],
         "studies": [{key: value for key, value in study.items() if key != "revision"} for study in night.studies],
-        "not_surely_told": deliveries.doubtful(night.doubtful),
+        "not_surely_told": told.doubtful(night.doubtful),
         "promise": alarms.promise(settings),
     }
 

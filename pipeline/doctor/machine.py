@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy
 
 from pipeline import alarms, configuration, database, embedded, migrations, plan
-from pipeline.digest import deliveries
+from pipeline.digest import told
 from pipeline.doctor.finding import Finding, fault, ok, warning
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
@@ -188,8 +188,8 @@ def database_of(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 def _deliveries(connection: sqlalchemy.Connection, now: datetime) -> Iterator[Finding]:
     """Alarms of the last days of which nobody can say that they arrived."""
-    found = alarms.kept(connection, (now - deliveries.RECENT).date(), now.date())
-    for alarm in deliveries.doubtful(found):
+    found = alarms.kept(connection, (now - told.RECENT).date(), now.date())
+    for alarm in told.doubtful(found):
         what = f"{alarm['kind']} of {alarm['subject']} on {alarm['day']}, by {alarm['channel']}"
         if alarm["status"] == "sending":
             yield warning("alarms", f"{what}: may not have arrived, for the run ended while it was being sent", "see the day's digest")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -288,7 +288,7 @@ def _make(settings: Settings, known: _Known, asked: Wanted, progress: Progress) 
         for area in settings.areas.values():
             counts = archive.count_area(folder / "records.parquet", area, asked.window)
             counts = extract.left_out.counted(area, counts, asked.window)
-            archive.write_area_counts(folder / archive.area_file(area), counts, write=storage.put_json)
+            storage.put_json(folder / archive.area_file(area), asdict(counts))
         archive_deletions.announce(settings, known.digest, extract.asks, extract.left_out)
         # before the extract has its name: else a kill between the two would have a finished file read again
         known.note(folder / "manifest.json", _holds_by(manifest))

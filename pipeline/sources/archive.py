@@ -8,7 +8,7 @@ is counted once and kept beside it (area-<digest>.json).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
@@ -237,9 +237,9 @@ def area_file(area: Area) -> str:
     return f"area-{storage.digest(COUNTING, area.policy)}.json"
 
 
-def write_area_counts(path: Path, counts: AreaCounts, *, write: Callable[[Path, Any], None] = storage.write_json) -> None:
-    """Keep counts beside an extract: `write` is storage.put_json where that is not published yet."""
-    write(path, asdict(counts))
+def write_area_counts(path: Path, counts: AreaCounts) -> None:
+    """Keep counts beside an extract."""
+    storage.write_json(path, asdict(counts))
 
 
 def with_days(counts: AreaCounts, held: Mapping[str, int]) -> AreaCounts:

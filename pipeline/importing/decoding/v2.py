@@ -230,13 +230,13 @@ class Posts(_Posts[_Flat]):
         super().__init__(extract)
         self._decode = msgspec.json.Decoder(_Flat).decode
         self._geos: dict[bytes, Where] = {}
-        self._places = Written(extract.columns.known_places, lambda geo: self._where(geo)[0])
+        self._known = extract.columns.known_places
 
     def read(self, lines: Sequence[bytes]) -> Keep:
         """What has a place goes to the columns, the rest is counted."""
         posts = decoded(self._decode, lines)
         geos = {row: bytes(post.geo) for row, post in enumerate(posts) if post.geo}
-        places = [self._places[geos[row]] if row in geos else 0 for row in range(len(posts))]
+        places = [self._known[self._where(geos[row])[0]] if row in geos else 0 for row in range(len(posts))]
         points = {row: point for row, geo in geos.items() if (point := self._where(geo)[1])}
         queries = [query for post in posts if post.twarc for query in self._asked(post.twarc)]
         return self._keeping(posts, _author, places, points, queries)
